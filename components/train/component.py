@@ -1,0 +1,25 @@
+"""KFP face of `towerflow.steps.train`."""
+
+from kfp import dsl
+
+from components.images import CPU_IMAGE
+
+
+@dsl.component(base_image=CPU_IMAGE, install_kfp_package=False)
+def train(
+    dataset: dsl.Input[dsl.Dataset],
+    item_embeddings: dsl.Input[dsl.Artifact],
+    recipe: str,
+    model: dsl.Output[dsl.Model],
+):
+    """Train the recipe's model, selected on validation."""
+    from pathlib import Path
+
+    from towerflow.steps.train import train
+
+    train(
+        dataset=Path(dataset.path),
+        item_embeddings=Path(item_embeddings.path),
+        recipe=recipe,
+        model=Path(model.path),
+    )

@@ -1,0 +1,1 @@
+"""The DAGs, and `python -m pipelines` to compile and run them."""

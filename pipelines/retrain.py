@@ -1,0 +1,125 @@
+"""`retrain`: raw data to a published index."""
+
+from typing import NamedTuple
+
+from kfp import dsl
+
+from components.embed_items.component import embed_items
+from components.evaluate.component import evaluate
+from components.export_index.component import export_index
+from components.gate.component import gate
+from components.merge_embeddings.component import merge_embeddings
+from components.preprocess.component import preprocess
+from components.publish.component import publish
+from components.train.component import train
+
+
+class Outputs(NamedTuple):
+    """What the pipeline hands back whether or not the gate opens."""
+
+    dataset: dsl.Dataset
+    rejected: dsl.Dataset
+    metrics: dsl.Metrics
+    report: dsl.HTML
+    decision: dsl.Artifact
+
+
+@dsl.pipeline(name="towerflow-retrain", display_name="Towerflow: retrain")
+def retrain(
+    items: str,
+    interactions: str,
+    data_version: str,
+    encoder: str,
+    embedding_store: str,
+    release_root: str,
+    recipe: str = "learn",
+    max_tokens: int = 256,
+    num_shards: int = 1,
+    min_interactions: int = 3,
+    max_rejected_share: float = 0.05,
+    unknown_items: str = "error",
+) -> Outputs:
+    """Raw data to a published index.
+
+    1. Preprocess: clean, index and split items and interactions.
+    2. Embed items: the frozen LLM reads what it has not read before, one task a shard.
+    3. Merge embeddings: the shards become one artifact.
+    4. Train the recipe's model.
+    5. Evaluate it on the test split, beside two baselines.
+    6. Gate: is it at least as good as the live release?
+    7. If the gate opens, export the index,
+    8. and publish it.
+
+    Args:
+        items: File or folder of items: item_id and title, brand, categories or description.
+        interactions: File or folder of interactions: user_id, item_id, timestamp.
+        data_version: Version of both, such as a content hash; a new value makes KFP read anew.
+        encoder: Folder of the frozen LLM.
+        embedding_store: Root folder of the embedding store, shared by all runs.
+        release_root: Folder where releases are published.
+        recipe: Name of a recipe, or the YAML text of one.
+        max_tokens: Item texts are cut to this many tokens before the LLM reads them.
+        num_shards: Number of parallel tasks that embed the items.
+        min_interactions: Users with fewer interactions are left out.
+        max_rejected_share: Share of unusable rows, 0 to 1, above which the run stops.
+        unknown_items: What to do with interactions that name unknown items, "error" or "reject".
+    """
+    prepared = preprocess(
+        items=items,
+        interactions=interactions,
+        data_version=data_version,
+        num_shards=num_shards,
+        min_interactions=min_interactions,
+        max_rejected_share=max_rejected_share,
+        unknown_items=unknown_items,
+    ).set_display_name("Preprocess")
+    dataset = prepared.outputs["dataset"]
+
+    with dsl.ParallelFor(prepared.outputs["Output"], name="shards") as shard:
+        embedded = embed_items(
+            dataset=dataset,
+            encoder=encoder,
+            max_tokens=max_tokens,
+            embedding_store=embedding_store,
+            shard=shard,
+            num_shards=num_shards,
+        ).set_display_name("Embed items")
+
+    merged = merge_embeddings(
+        shards=dsl.Collected(embedded.outputs["item_embeddings"])
+    ).set_display_name("Merge embeddings")
+    item_embeddings = merged.outputs["item_embeddings"]
+
+    trained = train(
+        dataset=dataset, item_embeddings=item_embeddings, recipe=recipe
+    ).set_display_name("Train")
+    model = trained.outputs["model"]
+
+    evaluated = evaluate(
+        dataset=dataset, item_embeddings=item_embeddings, model=model
+    ).set_display_name("Evaluate")
+    metrics = evaluated.outputs["metrics"]
+
+    # What is live may have changed since an equal run: these two look each time.
+    gated = gate(metrics=metrics, release_root=release_root).set_display_name("Gate")
+    gated.set_caching_options(enable_caching=False)
+
+    with dsl.If(gated.outputs["Output"] == "open", name="gate is open"):
+        exported = export_index(
+            dataset=dataset, item_embeddings=item_embeddings, model=model
+        ).set_display_name("Export index")
+        published = publish(
+            index=exported.outputs["index"],
+            metrics=metrics,
+            decision=gated.outputs["decision"],
+            release_root=release_root,
+        ).set_display_name("Publish")
+        published.set_caching_options(enable_caching=False)
+
+    return Outputs(
+        dataset=dataset,
+        rejected=prepared.outputs["rejected"],
+        metrics=metrics,
+        report=evaluated.outputs["report"],
+        decision=gated.outputs["decision"],
+    )

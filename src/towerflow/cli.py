@@ -1,0 +1,258 @@
+"""The command line: `towerflow run | compile | recommend | similar`.
+
+The only place that reads the environment and that turns errors into exit codes:
+1 for a run that failed, 2 for a mistake in what was asked.
+"""
+
+import os
+import shutil
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from transformers.utils import logging as transformers_logging
+
+from towerflow import bundled
+from towerflow.embedding.encoder import require_model
+from towerflow.errors import InputError
+from towerflow.evaluation.metrics_file import EvaluationMetrics
+from towerflow.ingest.files import find_files
+from towerflow.local_run import RunFailed, compile_pipelines, run_retrain
+from towerflow.recipes import DEFAULT_RECIPE, load_recipe, recipe_names
+from towerflow.retrieval.release import Release
+from towerflow.steps.gate import OPEN, read_decision
+from towerflow.storage.files import content_version
+from towerflow.summary import print_metrics, print_recommendations, print_run
+
+DEFAULT_OUTPUT: Final = Path("towerflow-out")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Item text and an interaction log in, a published retrieval index out.",
+)
+console = Console(highlight=False)
+
+
+class UnknownItems(StrEnum):
+    """What to do with interactions that name items which the items lack."""
+
+    ERROR = "error"
+    REJECT = "reject"
+
+
+def announce(line: str) -> None:
+    """Print a line of progress at once."""
+    console.print(line, markup=False, soft_wrap=True)
+
+
+def cache_folder() -> Path:
+    """Where downloads and embeddings are kept between runs."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "towerflow"
+
+
+@app.command()
+def run(
+    items: Annotated[
+        str, typer.Option(help="File or folder of items [default: MovieLens-100k].")
+    ] = "",
+    interactions: Annotated[
+        str, typer.Option(help="File or folder of interactions [default: MovieLens-100k].")
+    ] = "",
+    recipe: Annotated[
+        str, typer.Option(help=f"{', '.join(recipe_names())}, or a YAML file of your own.")
+    ] = DEFAULT_RECIPE,
+    model: Annotated[
+        str,
+        typer.Option(
+            help=f"The frozen LLM: {', '.join(bundled.BUNDLED_ENCODERS)}, a folder, or a hub id."
+        ),
+    ] = bundled.DEFAULT_ENCODER,
+    release_root: Annotated[
+        Path | None,
+        typer.Option(help="Where to publish [default: <output>/releases/<name of the data>]."),
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder for all that a run writes.")] = DEFAULT_OUTPUT,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Item texts are cut to so many.")] = 256,
+    num_shards: Annotated[int, typer.Option(min=1, help="Tasks that embed side by side.")] = 1,
+    min_interactions: Annotated[
+        int, typer.Option(min=1, help="Users with fewer are left out.")
+    ] = 3,
+    max_rejected_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of unusable rows that stops the run.")
+    ] = 0.05,
+    unknown_items: Annotated[
+        UnknownItems, typer.Option(help="Interactions that name unknown items stop the run or not.")
+    ] = UnknownItems.ERROR,
+) -> None:
+    """Run the retrain pipeline on this machine, from raw data to a published index."""
+    cache = cache_folder()
+    if bool(items) != bool(interactions):
+        raise InputError(
+            "--items and --interactions", expected="both or neither", found="one of them"
+        )
+    recipe_text = resolve_recipe(recipe)
+    if items:
+        find_files(items)
+        find_files(interactions)
+        name = data_name(Path(items))
+    else:
+        found = bundled.movielens_100k(cache, announce)
+        items, interactions = map(str, found)
+        name = bundled.DEFAULT_DATA
+    work = (output / name).absolute()
+    root = (release_root or output / "releases" / name).absolute()
+    arguments: dict[str, str | int | float] = {
+        "items": str(Path(items).absolute()),
+        "interactions": str(Path(interactions).absolute()),
+        "data_version": content_version(Path(items), Path(interactions)),
+        "encoder": str(resolve_encoder(model, cache)),
+        "embedding_store": str(cache / "embeddings"),
+        "release_root": str(root),
+        "recipe": recipe_text,
+        "max_tokens": max_tokens,
+        "num_shards": num_shards,
+        "min_interactions": min_interactions,
+        "max_rejected_share": max_rejected_share,
+        "unknown_items": unknown_items.value,
+    }
+    announce(f"running retrain on {name}, recipe {recipe}, log in {work / 'run.log'}")
+    outputs = run_retrain(arguments, work, announce)
+    report = work / "report.html"
+    shutil.copyfile(outputs["report"], report)
+    decision = read_decision(Path(outputs["decision"]))
+    if decision.decision != OPEN:
+        print_metrics(console, EvaluationMetrics.read(Path(outputs["metrics"])), recipe)
+        announce(f"not published: {decision.reason}; the report is {report}")
+        return
+    print_run(console, outputs, root, report, recipe)
+
+
+@app.command(name="compile")
+def compile_(
+    output: Annotated[Path, typer.Option(help="Folder for the YAML files.")] = Path("build"),
+) -> None:
+    """Write the YAML of every pipeline, for the Kubeflow UI.
+
+    Images are taken from TOWERFLOW_CPU_IMAGE and TOWERFLOW_GPU_IMAGE.
+    """
+    for path in compile_pipelines(output):
+        announce(str(path))
+
+
+ReleaseRoot = Annotated[
+    Path | None,
+    typer.Option(help="Release root [default: the only one below towerflow-out/releases]."),
+]
+NumResults = Annotated[int, typer.Option("--k", help="How many.")]
+
+
+@app.command()
+def recommend(
+    liked: Annotated[
+        list[str] | None, typer.Option(help="Title or id of a liked item, oldest first; repeat.")
+    ] = None,
+    user: Annotated[str, typer.Option(help="Id of a user of the training data.")] = "",
+    k: NumResults = 10,
+    release_root: ReleaseRoot = None,
+) -> None:
+    """Recommend from the current release, to a known user or after some liked items."""
+    if bool(liked) == bool(user):
+        raise InputError("recommend", expected="either --liked or --user", found="none or both")
+    release = Release.current(release_root or only_release_root())
+    history = (
+        release.history(user) if user else [release.find_item(name) for name in liked or []]
+    )
+    results = release.recommend(history, k)
+    print_recommendations(
+        console,
+        f"user {user}, newest first" if user else "liked, newest first",
+        [release.titles[item] for item in reversed(history)][: max(k, 10)],
+        [f"{item.title}  {item.score:.3f}" for item in results],
+    )
+
+
+@app.command()
+def similar(
+    item: Annotated[str, typer.Option(help="Title or id.")],
+    k: NumResults = 10,
+    release_root: ReleaseRoot = None,
+) -> None:
+    """List the items that the current release takes for similar."""
+    release = Release.current(release_root or only_release_root())
+    index = release.find_item(item)
+    announce(f"similar to {release.titles[index]} ({release.item_ids[index]})")
+    for rank, found in enumerate(release.similar(index, k), start=1):
+        announce(f"{rank:>3}  {found.score:.3f}  {found.title} ({found.item_id})")
+
+
+def resolve_recipe(recipe: str) -> str:
+    """The name of a recipe, or the text of the file it names, checked either way.
+
+    Steps get text rather than a path: KFP's cache would not see that a file has changed.
+    """
+    path = Path(recipe)
+    if path.suffix not in (".yaml", ".yml"):
+        load_recipe(recipe)
+        return recipe
+    if not path.is_file():
+        raise InputError(recipe, expected="a recipe file", found="nothing there")
+    text = path.read_text("utf-8")
+    load_recipe(text)
+    return text
+
+
+def resolve_encoder(model: str, cache: Path) -> Path:
+    """Folder of the LLM: bundled, local, or downloaded from the hub.
+
+    Raises:
+        InputError: it is none of these, or has no safetensors.
+    """
+    folder = bundled.bundled_encoder(model, cache, announce)
+    if folder is None:
+        folder = Path(model) if Path(model).is_dir() else bundled.hub_encoder(model)
+    require_model(folder)
+    return folder.absolute()
+
+
+def data_name(items: Path) -> str:
+    """A short name for own data: `shop/items.parquet` and `shop` are `shop`."""
+    stem = items.name.split(".")[0]
+    name = items.absolute().parent.name if stem == "items" and not items.is_dir() else stem
+    return name or "data"
+
+
+def only_release_root() -> Path:
+    """The release root below the default output folder, if there is exactly one."""
+    roots = sorted((DEFAULT_OUTPUT / "releases").glob("*"))
+    if len(roots) != 1:
+        raise InputError(
+            "--release-root",
+            expected="a release root",
+            found=f"{len(roots)} below {DEFAULT_OUTPUT / 'releases'}"
+            + (f": {', '.join(map(str, roots))}" if roots else ""),
+            hint="name one, or publish with towerflow run",
+        )
+    return roots[0]
+
+
+def main() -> None:
+    """Entry point."""
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        app()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except RunFailed as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""The one exception for the user's mistakes; `assert` is for ours (see CONTRIBUTING.md)."""
+
+
+class InputError(ValueError):
+    """A mistake in what the user gave, told in one sentence.
+
+    Args:
+        where: the file, option or name that is wrong, as the user wrote it.
+        expected: what should have been there.
+        found: what is there.
+        field: the column or key inside `where`, if the mistake is that precise.
+        hint: what to do about it, if that is not obvious.
+    """
+
+    def __init__(
+        self, where: object, *, expected: str, found: str, field: str = "", hint: str = ""
+    ) -> None:
+        place = f"{where}: {field}" if field else f"{where}"
+        advice = f"; {hint}" if hint else ""
+        # One line, so that it survives log collectors and is easy to find in a pod's log.
+        super().__init__(" ".join(f"{place}: expected {expected}, found {found}{advice}.".split()))

@@ -1,0 +1,69 @@
+"""Full ranking: every item of the catalogue competes, what the user has seen is hidden."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from towerflow.evaluation.metrics import METRICS, Floats, find_hits
+from towerflow.interactions.dataset import Dataset
+from towerflow.interactions.histories import IntArray, ItemLists
+from towerflow.models.retrieval_model import RetrievalModel
+from towerflow.retrieval.topk import ExactTopK
+from towerflow.schema import Split
+
+CUTOFFS = (10, 20, 50)
+PRIMARY_METRIC = "ndcg@10"
+
+
+@dataclass(frozen=True)
+class Task:
+    """Whom to recommend to, from what, and what would have been right.
+
+    Attributes:
+        users: `[num_users]` user_index of those who have something in the judged split.
+        histories: what they did before; hidden from the ranking.
+        relevant: what they did then.
+    """
+
+    users: IntArray
+    histories: ItemLists
+    relevant: ItemLists
+
+
+@dataclass(frozen=True)
+class Result:
+    """Metrics by name (`ndcg@10`), one value per user of the task, and the lists themselves."""
+
+    per_user: dict[str, Floats]
+    recommended: IntArray
+
+    def means(self) -> dict[str, float]:
+        """Mean over users."""
+        return {name: float(values.mean()) for name, values in self.per_user.items()}
+
+
+def task(dataset: Dataset, split: Split) -> Task:
+    """The task that `split` (validation or test) poses: all splits before it are history."""
+    before = [Split.TRAIN] if split is Split.VALIDATION else [Split.TRAIN, Split.VALIDATION]
+    relevant = dataset.lists(split)
+    users = np.flatnonzero(relevant.lengths)
+    return Task(users, dataset.lists(*before).take(users), relevant.take(users))
+
+
+@torch.inference_mode()
+def evaluate_model(
+    model: RetrievalModel, embeddings: Tensor, task: Task, cutoffs: tuple[int, ...]
+) -> Result:
+    """Rank the whole catalogue for each user of `task` and measure at each of `cutoffs`."""
+    top = ExactTopK(model.item_vectors(embeddings)).search(
+        model.user_vectors(task.histories, embeddings), max(cutoffs), exclude=task.histories
+    )
+    hits = find_hits(top.items, task.relevant)
+    per_user = {
+        f"{name}@{k}": metric(hits, task.relevant.lengths, k)
+        for k in cutoffs
+        for name, metric in METRICS.items()
+    }
+    return Result(per_user, top.items)

@@ -1,0 +1,95 @@
+"""The report: one HTML file that needs nothing from anywhere."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import jinja2
+import numpy as np
+
+from towerflow.evaluation.charts import bar_chart, line_chart
+from towerflow.evaluation.metrics_file import EvaluationMetrics
+from towerflow.evaluation.protocol import CUTOFFS, PRIMARY_METRIC, Result, Task
+from towerflow.interactions.dataset import Dataset
+from towerflow.interactions.histories import IntArray
+from towerflow.retrieval.topk import NO_ITEM
+from towerflow.schema import Manifest
+
+TEMPLATE: Final = "report.html.j2"
+NUM_EXAMPLES: Final = 3  # of each kind
+SHOWN_ITEMS: Final = 10
+
+
+@dataclass(frozen=True)
+class Example:
+    """One test user: what they did, what they were offered, what they did next."""
+
+    user_id: str
+    history: list[str]
+    recommended: list[tuple[str, bool]]  # title, whether it is what came next
+    next_items: list[str]
+
+
+def render_report(
+    dataset: Dataset, task: Task, result: Result, metrics: EvaluationMetrics, model: Manifest
+) -> str:
+    """The page as a string."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("towerflow.evaluation", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    rows = {"this model": metrics.model, **metrics.baselines}
+    primary = {name: values[PRIMARY_METRIC] for name, values in rows.items()}
+    best_baseline = max(metrics.baselines, key=lambda name: primary[name])
+    curve = [epoch[PRIMARY_METRIC] for epoch in _curve(model)]
+    return environment.get_template(TEMPLATE).render(
+        metrics=metrics,
+        names=list(metrics.model),
+        rows=rows,
+        recipe=model.details["recipe"],
+        better=primary["this model"] > primary[best_baseline],
+        ratio=primary["this model"] / primary[best_baseline] if primary[best_baseline] else None,
+        best_baseline=best_baseline,
+        dataset=dataset,
+        bars={
+            f"NDCG@{k}": bar_chart(
+                f"NDCG@{k}", [(name, values[f"ndcg@{k}"]) for name, values in rows.items()]
+            )
+            for k in CUTOFFS
+        },
+        curve=line_chart(f"validation {PRIMARY_METRIC} by epoch", curve) if curve else "",
+        num_epochs=len(curve),
+        hits=_examples(dataset, task, result, hit=True),
+        misses=_examples(dataset, task, result, hit=False),
+    )
+
+
+def _curve(model: Manifest) -> list[dict[str, float]]:
+    curve = model.details["curve"]
+    assert isinstance(curve, list), "written by train"
+    return curve  # type: ignore[return-value]
+
+
+def _examples(dataset: Dataset, task: Task, result: Result, *, hit: bool) -> list[Example]:
+    """The first users, by id, whose next item is (or isn't) among the first ten."""
+    found = result.per_user["recall@10"] > 0
+    return [_example(dataset, task, result, row) for row in np.flatnonzero(found == hit)][
+        :NUM_EXAMPLES
+    ]
+
+
+def _example(dataset: Dataset, task: Task, result: Result, row: int) -> Example:
+    relevant = set(task.relevant[row].tolist())
+    top = result.recommended[row][:SHOWN_ITEMS]
+    return Example(
+        user_id=dataset.user_ids[task.users[row]],
+        history=_titles(dataset, task.histories[row][::-1][:SHOWN_ITEMS]),
+        recommended=[(dataset.titles[i], int(i) in relevant) for i in top if i != NO_ITEM],
+        next_items=_titles(dataset, task.relevant[row]),
+    )
+
+
+def _titles(dataset: Dataset, items: IntArray) -> list[str]:
+    return [dataset.titles[item] for item in items]

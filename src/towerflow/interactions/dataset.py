@@ -1,0 +1,83 @@
+"""The Dataset artifact in memory."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from towerflow import schema
+from towerflow.interactions.histories import IntArray, ItemLists
+from towerflow.schema import ArtifactKind, Split
+from towerflow.storage.artifact import open_artifact
+
+ITEMS_FILE = "items.parquet"
+INTERACTIONS_FILE = "interactions.parquet"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Items and time-ordered interactions, by index.
+
+    Attributes:
+        content_hash: of the artifact.
+        item_ids, titles, texts: `[num_items]`, position = item_index.
+        user_ids: `[num_users]`, position = user_index.
+        user_index, item_index, timestamp, split: `[num_interactions]`, ordered by user, then time.
+    """
+
+    content_hash: str
+    item_ids: list[str]
+    titles: list[str]
+    texts: list[str]
+    user_ids: list[str]
+    user_index: IntArray
+    item_index: IntArray
+    timestamp: NDArray[np.float64]
+    split: NDArray[np.object_]
+
+    @classmethod
+    def open(cls, path: Path) -> "Dataset":
+        """Read and check the artifact at `path`.
+
+        Raises:
+            InputError: the artifact is missing, damaged or of another kind.
+        """
+        manifest = open_artifact(path, ArtifactKind.DATASET)
+        items = pq.read_table(path / ITEMS_FILE, schema=schema.ITEMS_SCHEMA)
+        events = pq.read_table(path / INTERACTIONS_FILE, schema=schema.INTERACTIONS_SCHEMA)
+        user_index = _integers(events, schema.USER_INDEX)
+        first_event = np.unique(user_index, return_index=True)[1]
+        return cls(
+            content_hash=manifest.content_hash,
+            item_ids=items[schema.ITEM_ID].to_pylist(),
+            titles=items[schema.TITLE].to_pylist(),
+            texts=items[schema.TEXT].to_pylist(),
+            user_ids=events[schema.USER_ID].take(pa.array(first_event)).to_pylist(),
+            user_index=user_index,
+            item_index=_integers(events, schema.ITEM_INDEX),
+            timestamp=events[schema.TIMESTAMP].to_numpy(),
+            split=events[schema.SPLIT].to_numpy(),
+        )
+
+    @property
+    def num_items(self) -> int:
+        """Size of the catalogue."""
+        return len(self.item_ids)
+
+    @property
+    def num_users(self) -> int:
+        """Number of users with at least one interaction."""
+        return len(self.user_ids)
+
+    def lists(self, *splits: Split) -> ItemLists:
+        """Per user, the items of these splits, oldest first; users without any have none."""
+        keep = np.isin(self.split, [split.value for split in splits])
+        return ItemLists.from_events(self.user_index[keep], self.item_index[keep], self.num_users)
+
+
+def _integers(table: pa.Table, column: str) -> IntArray:
+    values: IntArray = table[column].to_numpy()
+    return values

@@ -1,0 +1,167 @@
+"""Compile the pipelines and run a compiled one on this machine, through `python -m pipelines`.
+
+A process of its own keeps kfp out of the library, and lets this one show a readable account of
+the run while the whole of what KFP prints goes to a log file.
+"""
+
+import collections
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Final
+
+from towerflow.errors import InputError
+from towerflow.progress import clock
+from towerflow.storage.files import content_version, files_under
+
+Announce = Callable[[str], None]
+Argument = str | int | float
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_EVENT = re.compile(
+    r"(?P<start>Executing task '(?P<started>[\w-]+)')"
+    r"|(?P<end>Task '(?P<ended>[\w-]+)' finished with status (?P<status>\w+))"
+    r"|(?P<hit>Task '?(?P<cached>[\w-]+)'? cache hit)"
+    r"|(?P<skip>Skipping conditional task '?(?P<skipped>[\w-]+)'?)"
+)
+_OURS: Final = "towerflow: "
+_INPUT_ERROR: Final = "towerflow.errors.InputError: "
+_TAIL_LINES: Final = 15
+
+
+class RunFailed(RuntimeError):  # noqa: N818 (reads better where it is caught)
+    """A task failed, and not by a mistake of the user's."""
+
+
+def compile_pipelines(output: Path, images: Mapping[str, str] | None = None) -> list[Path]:
+    """Write the YAML of every pipeline to `output`.
+
+    Args:
+        output: a folder.
+        images: image by environment variable, over those that the environment has.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines", "compile", "--output", str(output)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **(images or {})},
+    )
+    if done.returncode:
+        raise RunFailed(f"the pipelines do not compile:\n{done.stderr}")
+    return [Path(line) for line in done.stdout.splitlines()]
+
+
+def run_retrain(arguments: Mapping[str, Argument], work: Path, announce: Announce) -> dict[str, str]:
+    """Compile `retrain`, run the compiled YAML and return its outputs by name.
+
+    Args:
+        arguments: pipeline parameters.
+        work: folder for the YAML, KFP's artifacts and cache, and the log.
+        announce: told a line at a time what happens.
+
+    Raises:
+        InputError: a step found a mistake of the user's.
+        RunFailed: a step failed otherwise.
+    """
+    # In place of an image: the code itself, so that a change of code is not hidden by the cache.
+    sources = [p for p in files_under(Path(__file__).parent) if p.suffix != ".pyc"]
+    code = f"towerflow-local:{content_version(*sources)}"
+    images = {"TOWERFLOW_CPU_IMAGE": code, "TOWERFLOW_GPU_IMAGE": code}
+    compile_pipelines(work, images)
+    with tempfile.TemporaryDirectory() as temporary:
+        arguments_file = Path(temporary) / "arguments.json"
+        outputs_file = Path(temporary) / "outputs.json"
+        arguments_file.write_text(json.dumps(arguments), "utf-8")
+        command = [sys.executable, "-m", "pipelines", "run", "--yaml", str(work / "retrain.yaml")]
+        command += ["--arguments", str(arguments_file), "--outputs", str(outputs_file)]
+        command += ["--work", str(work / "kfp")]
+        # TMPDIR: kfp leaves a folder a task behind, which goes with ours.
+        environment = {**os.environ, "TMPDIR": temporary, "PYTHONUNBUFFERED": "1"}
+        log_path = work / "run.log"
+        with (
+            log_path.open("w", encoding="utf-8") as log,
+            subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                env=environment,
+            ) as process,
+        ):
+            assert process.stdout is not None, "asked for a pipe"
+            account = Account(announce)
+            account.follow(process.stdout, log)
+        if process.returncode:
+            account.raise_failure(log_path)
+        outputs: dict[str, str] = json.loads(outputs_file.read_text("utf-8"))
+        return outputs
+
+
+class Account:
+    """Turns what KFP prints into the lines that a person wants to see."""
+
+    def __init__(self, announce: Announce) -> None:
+        self.announce = announce
+        self.started: dict[str, float] = {}
+        self.input_error: str | None = None
+        self.last_task = ""
+        self.tail: collections.deque[str] = collections.deque(maxlen=_TAIL_LINES)
+
+    def follow(self, lines: IO[str], log: IO[str]) -> None:
+        """Copy `lines` to `log`, announcing what matters."""
+        for raw in lines:
+            line = _COLOUR.sub("", raw)
+            log.write(line)
+            log.flush()
+            self.read(line.strip())
+
+    def read(self, line: str) -> None:
+        """Take in one line."""
+        if line:
+            self.tail.append(line)
+        if _INPUT_ERROR in line:
+            self.input_error = self.input_error or line.split(_INPUT_ERROR, 1)[1]
+        elif line.startswith(_OURS):
+            self.announce(f"    {line.removeprefix(_OURS)}")
+        elif event := _EVENT.search(line):
+            self._tell(event)
+
+    def _tell(self, event: re.Match[str]) -> None:
+        if event["start"]:
+            self.last_task = _step(event["started"])
+            self.started[self.last_task] = time.monotonic()
+            self.announce(f"  {self.last_task} …")
+        elif event["hit"]:
+            self.announce(f"  {_step(event['cached'])}: unchanged, from the cache")
+        elif event["skip"]:
+            self.announce(f"  {_step(event['skipped'])}: skipped")
+        elif (task := _step(event["ended"])) in self.started:
+            seconds = time.monotonic() - self.started[task]
+            self.announce(f"  {task}: {event['status'].lower()} in {clock(seconds)}")
+
+    def raise_failure(self, log_path: Path) -> None:
+        """Say why the run failed."""
+        if self.input_error:
+            raise ToldInputError(self.input_error)
+        last = "\n".join(self.tail)
+        raise RunFailed(f"task {self.last_task} failed; the whole log is {log_path}\n{last}")
+
+
+def _step(task: str) -> str:
+    """The step of a KFP task: KFP writes dashes for underscores, and counts tasks of one name."""
+    return re.sub(r"-\d+$", "", task).replace("-", "_")
+
+
+class ToldInputError(InputError):
+    """An InputError that a step has put in words already."""
+
+    def __init__(self, sentence: str) -> None:
+        ValueError.__init__(self, sentence)

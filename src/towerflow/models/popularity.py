@@ -1,0 +1,56 @@
+"""The popularity baseline: everybody gets what most people took."""
+
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, JsonValue
+from torch import Tensor
+
+from towerflow.interactions.histories import ItemLists
+
+
+class PopularityConfig(BaseModel):
+    """Nothing to choose."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["popularity"] = "popularity"
+
+
+class Popularity:
+    """Item vector = `[number of training interactions]`, user vector = `[1]`."""
+
+    kind: ClassVar[str] = "popularity"
+
+    def __init__(self, counts: Tensor) -> None:
+        self.counts = counts
+
+    @classmethod
+    def fit(cls, histories: ItemLists, num_items: int) -> Self:
+        """Count each item's interactions in `histories`."""
+        counts = np.bincount(histories.items, minlength=num_items)
+        return cls(torch.from_numpy(counts).to(torch.float32))
+
+    def item_vectors(self, embeddings: Tensor) -> Tensor:
+        """`[num_items, 1]`; items that came after the fit have no interactions."""
+        vectors = torch.zeros(len(embeddings), 1)
+        vectors[: len(self.counts), 0] = self.counts
+        return vectors
+
+    def user_vectors(self, histories: ItemLists, embeddings: Tensor) -> Tensor:
+        """`[num_users, 1]`, all ones."""
+        return torch.ones(len(histories), 1)
+
+    def config(self) -> dict[str, JsonValue]:
+        """Only the kind."""
+        return {"kind": self.kind}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The counts."""
+        return {"counts": self.counts}
+
+    @classmethod
+    def restore(cls, config: dict[str, JsonValue], tensors: dict[str, Tensor]) -> Self:
+        """Rebuild."""
+        return cls(tensors["counts"])

@@ -1,0 +1,162 @@
+"""Use a published release: recommend to a user or a history, find similar items."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import faiss
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor
+
+from towerflow import schema
+from towerflow.embedding.item_embeddings import read_embeddings
+from towerflow.errors import InputError
+from towerflow.interactions.dataset import ITEMS_FILE
+from towerflow.interactions.histories import ItemLists
+from towerflow.models.files import load_model
+from towerflow.models.retrieval_model import RetrievalModel
+from towerflow.retrieval.releases import current_release
+from towerflow.retrieval.topk import NO_ITEM, FaissTopK
+from towerflow.schema import ArtifactKind
+from towerflow.storage.artifact import open_artifact
+
+INDEX_FILE: Final = "index.faiss"
+HISTORIES_FILE: Final = "histories.parquet"
+HISTORY: Final = "history"
+MODEL_FOLDER: Final = "model"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One item of a result."""
+
+    item_id: str
+    title: str
+    score: float
+
+
+class Release:
+    """A release opened for use; `release_id` is the name of its folder.
+
+    Args:
+        folder: of one release.
+
+    Raises:
+        InputError: a file is missing or differs from its hash in the manifest.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        open_artifact(folder, ArtifactKind.RELEASE)
+        self.release_id = folder.name
+        self.folder = folder
+        items = pq.read_table(folder / ITEMS_FILE, schema=schema.ITEMS_SCHEMA)
+        self.item_ids: list[str] = items[schema.ITEM_ID].to_pylist()
+        self.titles: list[str] = items[schema.TITLE].to_pylist()
+        self._position = {item_id: index for index, item_id in enumerate(self.item_ids)}
+        self._model: RetrievalModel = load_model(folder / MODEL_FOLDER)
+        self._embeddings: Tensor = read_embeddings(folder)[1]
+        index = faiss.read_index(str(folder / INDEX_FILE))
+        self._top_k = FaissTopK(index, is_exact=True)
+
+    @classmethod
+    def current(cls, root: Path) -> "Release":
+        """Open the current release of a release root.
+
+        Raises:
+            InputError: nothing has been published there.
+        """
+        folder = current_release(root)
+        if folder is None:
+            raise InputError(root, expected="a release root", found="nothing published there")
+        return cls(folder)
+
+    def find_item(self, name: str) -> int:
+        """Index of the item with this id, or else this title in any case.
+
+        Raises:
+            InputError: there is none; names the closest titles.
+        """
+        if name in self._position:
+            return self._position[name]
+        wanted = name.casefold()
+        folded = [title.casefold() for title in self.titles]
+        matches = [index for index, title in enumerate(folded) if title == wanted]
+        if not matches:  # "Toy Story" is enough if only one title begins so
+            matches = [index for index, title in enumerate(folded) if title.startswith(wanted)]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            found = "; ".join(f"{self.titles[i]} ({self.item_ids[i]})" for i in matches[:5])
+            raise InputError(f"item '{name}'", expected="one item", found=f"{len(matches)}: {found}")
+        close = difflib.get_close_matches(wanted, folded, n=3, cutoff=0.5)
+        hint = "; ".join(self.titles[folded.index(title)] for title in close)
+        raise InputError(
+            f"item '{name}'",
+            expected="an item id or a title of this release",
+            found="none like it",
+            hint=f"did you mean: {hint}?" if hint else "",
+        )
+
+    def user_ids(self) -> list[str]:
+        """Ids of the users whose histories the release has."""
+        ids: list[str] = pq.read_table(self.folder / HISTORIES_FILE)[schema.USER_ID].to_pylist()
+        return ids
+
+    def history(self, user_id: str) -> list[int]:
+        """Item indices of what a known user did, oldest first.
+
+        Raises:
+            InputError: the user was not in the training data.
+        """
+        table = pq.read_table(self.folder / HISTORIES_FILE)
+        rows = table.filter(pc.equal(table[schema.USER_ID], user_id))
+        if not len(rows):
+            raise InputError(
+                f"user '{user_id}'", expected="a user of this release", found="nobody of that id"
+            )
+        items: list[int] = rows[HISTORY][0].as_py()
+        return items
+
+    @torch.inference_mode()
+    def recommend(self, history: Sequence[int], k: int) -> list[Item]:
+        """The best `k` items after `history` (item indices, oldest first), without those in it.
+
+        Raises:
+            InputError: k is larger than the catalogue, or the history is empty.
+        """
+        self._check_k(k)
+        if not history:
+            raise InputError("the history", expected="at least one item", found="none")
+        lists = ItemLists.from_lists([history])
+        users = self._model.user_vectors(lists, self._embeddings)
+        return self._results(users, k, lists)
+
+    def similar(self, item: int, k: int) -> list[Item]:
+        """The `k` items whose vectors are nearest to that of `item` (an item index).
+
+        Raises:
+            InputError: k is larger than the catalogue.
+        """
+        self._check_k(k)
+        vector = torch.from_numpy(self._top_k.index.reconstruct(item)).unsqueeze(0)
+        return self._results(vector, k, ItemLists.from_lists([[item]]))
+
+    def _check_k(self, k: int) -> None:
+        if not 0 < k <= len(self.item_ids):
+            raise InputError(
+                "k", expected=f"a number from 1 to the {len(self.item_ids)} items", found=str(k)
+            )
+
+    def _results(self, users: Tensor, k: int, exclude: ItemLists) -> list[Item]:
+        top = self._top_k.search(users, k, exclude)
+        pairs = zip(top.items[0], np.asarray(top.scores[0], dtype=float), strict=True)
+        return [
+            Item(self.item_ids[index], self.titles[index], score)
+            for index, score in pairs
+            if index != NO_ITEM
+        ]

@@ -1,0 +1,1 @@
+"""The steps of the pipelines, each a plain function: paths in, paths out."""

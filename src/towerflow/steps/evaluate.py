@@ -1,0 +1,91 @@
+"""`evaluate`: how good the model is on the test split, beside two baselines, as data and report."""
+
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from towerflow import schema
+from towerflow.embedding.item_embeddings import ItemEmbeddings
+from towerflow.errors import InputError
+from towerflow.evaluation.metrics_file import METRICS_FILE, PER_USER_FILE, EvaluationMetrics
+from towerflow.evaluation.protocol import CUTOFFS, PRIMARY_METRIC, Result, Task, evaluate_model, task
+from towerflow.evaluation.report import render_report
+from towerflow.interactions.dataset import Dataset
+from towerflow.models.content_mean import ContentMean, ContentMeanConfig
+from towerflow.models.files import load_model
+from towerflow.models.popularity import Popularity
+from towerflow.schema import ArtifactKind, Split
+from towerflow.storage.artifact import new_artifact, open_artifact
+from towerflow.storage.files import write_text
+
+STEP: Final = "evaluate"
+
+
+def evaluate(
+    dataset: Path, item_embeddings: Path, model: Path, metrics: Path, report: Path
+) -> dict[str, float]:
+    """Rank the whole catalogue for each test user, what the user has seen left out, and measure.
+
+    Args:
+        dataset: the Dataset.
+        item_embeddings: ItemEmbeddings of that Dataset.
+        model: the RetrievalModel.
+        metrics: where the Metrics artifact is written: `metrics.json`, `per_user.parquet`.
+        report: the HTML file to write.
+
+    Returns:
+        The model's metrics by name, for the UI.
+
+    Raises:
+        InputError: nobody to test on, or artifacts that don't belong together.
+    """
+    data = Dataset.open(dataset)
+    content = ItemEmbeddings.open_for(item_embeddings, data.content_hash, data.num_items)
+    model_manifest = open_artifact(model, ArtifactKind.RETRIEVAL_MODEL)
+    candidate = load_model(model)
+    test = task(data, Split.TEST)
+    if not len(test.users):
+        raise InputError(
+            dataset, expected="users with at least 3 interactions to test on", found="none"
+        )
+    history = data.lists(Split.TRAIN)
+    baselines = {
+        "popularity": Popularity.fit(history, data.num_items),
+        "content_mean": ContentMean.fit(content.embeddings, ContentMeanConfig()),
+    }
+    result = evaluate_model(candidate, content.embeddings, test, CUTOFFS)
+    measured = EvaluationMetrics(
+        primary_metric=PRIMARY_METRIC,
+        protocol="full ranking of the catalogue, history hidden, temporal leave-one-out",
+        num_users=len(test.users),
+        num_items=data.num_items,
+        model=result.means(),
+        baselines={
+            name: evaluate_model(baseline, content.embeddings, test, CUTOFFS).means()
+            for name, baseline in baselines.items()
+        },
+        dataset=data.content_hash,
+    )
+    page = render_report(data, test, result, measured, model_manifest)
+    with new_artifact(metrics, ArtifactKind.METRICS, STEP) as draft:
+        (draft.folder / METRICS_FILE).write_text(measured.model_dump_json(indent=2) + "\n", "utf-8")
+        pq.write_table(_per_user(data, test, result), draft.folder / PER_USER_FILE)
+        draft.counts = {"users": len(test.users)}
+        draft.inputs = {
+            "dataset": data.content_hash,
+            "item_embeddings": content.content_hash,
+            "model": model_manifest.content_hash,
+        }
+        write_text(report, page)
+    return measured.model
+
+
+def _per_user(data: Dataset, test: Task, result: Result) -> pa.Table:
+    columns = {
+        schema.USER_INDEX: pa.array(test.users, pa.int64()),
+        schema.USER_ID: pa.array([data.user_ids[user] for user in test.users], pa.string()),
+    }
+    values = {name: pa.array(values, pa.float64()) for name, values in result.per_user.items()}
+    return pa.table({**columns, **values})

@@ -1,0 +1,73 @@
+"""Writing a file or a folder so that no reader ever sees half of it."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; rename it to `path` on success, else remove it.
+
+    A folder that is already there (left by an earlier try of the same task) is replaced.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield draft
+        draft.chmod(0o755)
+        if path.exists():
+            shutil.rmtree(path)
+        draft.rename(path)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` in one atomic move."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(draft).chmod(0o644)
+        Path(draft).replace(path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def files_under(folder: Path) -> list[Path]:
+    """Every regular file below `folder`, in a fixed order, temporary ones left out."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+def content_version(*paths: Path) -> str:
+    """One hash over the content of files and folders, whatever they are called or dated.
+
+    KFP caches by artifact name, not by content; this is what tells it that a source has changed.
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        members = files_under(path) if path.is_dir() else [path]
+        for hashed in sorted(sha256(member) for member in members):
+            digest.update(hashed.encode())
+        digest.update(b"|")
+    return digest.hexdigest()[:16]

@@ -1,0 +1,73 @@
+"""What a person sees at the end of a run."""
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from towerflow.evaluation.metrics_file import EvaluationMetrics
+from towerflow.retrieval.release import Release
+from towerflow.retrieval.releases import release_folder
+from towerflow.storage.artifact import read_manifest
+
+NUM_SHOWN = 10
+
+
+def print_run(
+    console: Console, outputs: Mapping[str, str], release_root: Path, report: Path, recipe: str
+) -> None:
+    """Dataset counts, metrics beside the baselines, the gate, paths, and real recommendations."""
+    print_counts(console, Path(outputs["dataset"]))
+    metrics = EvaluationMetrics.read(Path(outputs["metrics"]))
+    print_metrics(console, metrics, recipe)
+    console.print(f"report   {report}", soft_wrap=True)
+    release = Release.current(release_root)
+    index = release_folder(release_root, release.release_id)
+    console.print(f"index    {index}", soft_wrap=True)
+    print_example(console, release)
+
+
+def print_counts(console: Console, dataset: Path) -> None:
+    """One line of counts."""
+    counts = read_manifest(dataset).counts
+    shown = ("items", "users", "interactions", "rejected")
+    console.print("\ndataset  " + ", ".join(f"{counts[name]:,} {name}" for name in shown))
+
+
+def print_metrics(console: Console, metrics: EvaluationMetrics, recipe: str) -> None:
+    """Recall and NDCG at 10 of the model and the baselines."""
+    table = Table("test metrics", "Recall@10", "NDCG@10", title_justify="left")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    rows = {f"{recipe} (this model)": metrics.model, **metrics.baselines}
+    for name, values in rows.items():
+        table.add_row(name, f"{values['recall@10']:.4f}", f"{values['ndcg@10']:.4f}")
+    console.print(table)
+
+
+def print_example(console: Console, release: Release) -> None:
+    """Ten recommendations for one user, beside that user's history."""
+    users = release.user_ids()
+    user = random.Random(0).choice(users)  # noqa: S311 (any user will do, the same each time)
+    history = release.history(user)
+    recommended = release.recommend(history, min(NUM_SHOWN, len(release.titles)))
+    print_recommendations(
+        console,
+        f"user {user}: {len(history)} items, newest first",
+        [release.titles[item] for item in reversed(history)][:NUM_SHOWN],
+        [f"{item.title}  {item.score:.3f}" for item in recommended],
+    )
+
+
+def print_recommendations(
+    console: Console, heading: str, history: list[str], recommended: list[str]
+) -> None:
+    """A history beside what is recommended for it."""
+    table = Table("", heading, "recommended", show_lines=False)
+    for row in range(max(len(history), len(recommended))):
+        left = history[row] if row < len(history) else ""
+        right = recommended[row] if row < len(recommended) else ""
+        table.add_row(str(row + 1), left, right)
+    console.print(table)
