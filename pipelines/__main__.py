@@ -5,6 +5,7 @@ The only place that calls kfp's compiler and local runner; the library never imp
 
 import argparse
 import json
+import logging
 import sys
 import warnings
 from pathlib import Path
@@ -35,6 +36,7 @@ def run_pipeline(yaml: Path, arguments: Path, work: Path, outputs: Path) -> None
         outputs: JSON file to write, path or value by output name.
     """
     # The images are for clusters; here the tasks run in this very environment, on purpose.
+    logging.basicConfig(level=logging.INFO, format="%(message)s")  # tells of cache hits
     warnings.filterwarnings("ignore", message="You may be attemping to run a task")
     local.init(
         runner=local.SubprocessRunner(use_venv=False),

@@ -77,7 +77,9 @@ def run(
         Path | None,
         typer.Option(help="Where to publish [default: <output>/releases/<name of the data>]."),
     ] = None,
-    output: Annotated[Path, typer.Option(help="Folder for all that a run writes.")] = DEFAULT_OUTPUT,
+    output: Annotated[
+        Path, typer.Option(help="Folder for all that a run writes.")
+    ] = DEFAULT_OUTPUT,
     max_tokens: Annotated[int, typer.Option(min=1, help="Item texts are cut to so many.")] = 256,
     num_shards: Annotated[int, typer.Option(min=1, help="Tasks that embed side by side.")] = 1,
     min_interactions: Annotated[
@@ -165,9 +167,7 @@ def recommend(
     if bool(liked) == bool(user):
         raise InputError("recommend", expected="either --liked or --user", found="none or both")
     release = Release.current(release_root or only_release_root())
-    history = (
-        release.history(user) if user else [release.find_item(name) for name in liked or []]
-    )
+    history = release.history(user) if user else [release.find_item(name) for name in liked or []]
     results = release.recommend(history, k)
     print_recommendations(
         console,
@@ -243,7 +243,7 @@ def only_release_root() -> Path:
 
 def main() -> None:
     """Entry point."""
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()
     try:
         app()
     except InputError as error:

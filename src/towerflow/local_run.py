@@ -58,7 +58,9 @@ def compile_pipelines(output: Path, images: Mapping[str, str] | None = None) -> 
     return [Path(line) for line in done.stdout.splitlines()]
 
 
-def run_retrain(arguments: Mapping[str, Argument], work: Path, announce: Announce) -> dict[str, str]:
+def run_retrain(
+    arguments: Mapping[str, Argument], work: Path, announce: Announce
+) -> dict[str, str]:
     """Compile `retrain`, run the compiled YAML and return its outputs by name.
 
     Args:

@@ -64,7 +64,10 @@ class _Lines:
         else:
             end = f"done in {clock(elapsed)}"
         line = f"{self.what}: {self.done:,}/{self.total:,} {self.unit}"
-        print(f"towerflow: {line}, {rate:,.1f} {self.unit}/s, {end}{f', {note}' if note else ''}", flush=True)
+        print(
+            f"towerflow: {line}, {rate:,.1f} {self.unit}/s, {end}{f', {note}' if note else ''}",
+            flush=True,
+        )
 
 
 class _Rate(ProgressColumn):

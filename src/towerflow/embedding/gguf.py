@@ -12,9 +12,7 @@ def convert_gguf(file: Path, folder: Path) -> None:
     """Dequantise `file` to float32 and write config, tokenizer and safetensors to `folder`."""
     tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
     with contextlib.redirect_stderr(io.StringIO()):  # a progress bar that can't be switched off
-        quantised = AutoModel.from_pretrained(
-            file.parent, gguf_file=file.name, dtype=torch.float32
-        )
+        quantised = AutoModel.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
     config = quantised.config
     # transformers refuses to save what it still takes for a quantised model.
     del config.quantization_config

@@ -50,8 +50,7 @@ class EmbeddingStore:
             if len(table):
                 rows = np.stack(table[EMBEDDING].combine_chunks().to_numpy(zero_copy_only=False))
                 found |= {
-                    by_key[key]: row
-                    for key, row in zip(table[KEY].to_pylist(), rows, strict=True)
+                    by_key[key]: row for key, row in zip(table[KEY].to_pylist(), rows, strict=True)
                 }
         return found
 

@@ -75,7 +75,7 @@ def _curve(model: Manifest) -> list[dict[str, float]]:
 def _examples(dataset: Dataset, task: Task, result: Result, *, hit: bool) -> list[Example]:
     """The first users, by id, whose next item is (or isn't) among the first ten."""
     found = result.per_user["recall@10"] > 0
-    return [_example(dataset, task, result, row) for row in np.flatnonzero(found == hit)][
+    return [_example(dataset, task, result, int(row)) for row in np.flatnonzero(found == hit)][
         :NUM_EXAMPLES
     ]
 

@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import io
 import itertools
 import json
 from collections.abc import Iterator
@@ -47,10 +46,8 @@ class RawFile:
     @contextmanager
     def open_text(self) -> Iterator[IO[str]]:
         """Open for reading as UTF-8; bytes that are not become U+FFFD and stay visible."""
-        opened: IO[bytes] = gzip.open(self.path) if self.is_gzipped else Path(self.path).open("rb")
-        with opened, io.TextIOWrapper(
-            opened, encoding="utf-8-sig", errors="replace", newline=""
-        ) as text:
+        opener = gzip.open if self.is_gzipped else open
+        with opener(self.path, "rt", encoding="utf-8-sig", errors="replace", newline="") as text:
             yield text
 
     @contextmanager
@@ -112,7 +109,8 @@ def _recognise(path: Path) -> RawFile:
         raise InputError(
             path,
             expected=f"{format_} as its ending says",
-            found="a file that starts like " + ("Parquet" if start == PARQUET_MAGIC else str(start)),
+            found="a file that starts like "
+            + ("Parquet" if start == PARQUET_MAGIC else str(start)),
         )
     if path.name.endswith(".gz") != (start[:2] == GZIP_MAGIC):
         raise InputError(
@@ -149,7 +147,5 @@ def _first_keys(file: RawFile) -> list[str]:
             if isinstance(row, dict):
                 keys.update(dict.fromkeys(row))
     if not keys:
-        raise InputError(
-            file.path, expected="one JSON object a line", found=f"'{first_line[:60]}'"
-        )
+        raise InputError(file.path, expected="one JSON object a line", found=f"'{first_line[:60]}'")
     return list(keys)

@@ -102,7 +102,9 @@ def _parquet_column(name: str, values: pa.Array) -> pa.Array:
     if name == TIMESTAMP and pa.types.is_temporal(values.type):
         micros = values.cast(pa.timestamp("us")).cast(pa.int64()).cast(pa.float64())
         return pc.divide(micros, 1e6)
-    if name == TIMESTAMP and (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
+    if name == TIMESTAMP and (
+        pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
+    ):
         return values.cast(pa.float64(), safe=False)  # beyond 2^53 only the order matters
     if pa.types.is_string(values.type) or pa.types.is_integer(values.type):
         return values.cast(pa.string())

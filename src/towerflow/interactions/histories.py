@@ -22,7 +22,7 @@ class ItemLists:
     offsets: IntArray
 
     @classmethod
-    def from_lists(cls, lists: Iterable[Sequence[int]]) -> "ItemLists":
+    def from_lists(cls, lists: Iterable[Sequence[int] | IntArray]) -> "ItemLists":
         """Build from one sequence per user."""
         rows = [np.asarray(row, dtype=np.int64) for row in lists]
         lengths = np.array([len(row) for row in rows], dtype=np.int64)

@@ -69,9 +69,7 @@ class EncoderLayer(nn.Module):
         query, key, value = split.permute(2, 0, 3, 1, 4)
         # Padding is on the right, so the causal mask already hides it from every real position.
         dropout = self.dropout.p if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(
-            query, key, value, dropout_p=dropout, is_causal=True
-        )
+        mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=True)
         output: Tensor = self.attention_output(mixed.transpose(1, 2).reshape(batch, length, width))
         return output
 
@@ -105,7 +103,7 @@ class Learn(nn.Module):
 
     def item_vectors(self, embeddings: Tensor) -> Tensor:
         """`[num_items, dim]`: each item alone through the shared weights (sequence length 1)."""
-        blocks = embeddings.split(ITEMS_AT_ONCE)
+        blocks = torch.split(embeddings, ITEMS_AT_ONCE)
         return torch.cat([self(block.unsqueeze(1)).squeeze(1) for block in blocks])
 
     def user_vectors(self, histories: ItemLists, embeddings: Tensor) -> Tensor:
@@ -116,7 +114,7 @@ class Learn(nn.Module):
         known = torch.from_numpy(recent.lengths).nonzero().squeeze(1)
         # Users of equal length share a block, so that little is computed for padding.
         order = known[torch.from_numpy(recent.lengths)[known].argsort(stable=True)]
-        for users in order.split(USERS_AT_ONCE):
+        for users in torch.split(order, USERS_AT_ONCE):
             block = recent.take(users.numpy())
             items = torch.from_numpy(block.padded(fill=0))
             outputs = self.align(adapted[items])

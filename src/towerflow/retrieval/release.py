@@ -92,7 +92,9 @@ class Release:
             return matches[0]
         if matches:
             found = "; ".join(f"{self.titles[i]} ({self.item_ids[i]})" for i in matches[:5])
-            raise InputError(f"item '{name}'", expected="one item", found=f"{len(matches)}: {found}")
+            raise InputError(
+                f"item '{name}'", expected="one item", found=f"{len(matches)}: {found}"
+            )
         close = difflib.get_close_matches(wanted, folded, n=3, cutoff=0.5)
         hint = "; ".join(self.titles[folded.index(title)] for title in close)
         raise InputError(

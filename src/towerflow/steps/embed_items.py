@@ -51,7 +51,8 @@ def embed_items(
     num_tokens = 0
     if missing:  # nothing new: the LLM is not even loaded
         num_tokens = _embed(missing, FrozenEncoder(Path(encoder), max_tokens), store)
-    print(f"towerflow: embeddings: {len(missing):,} new, {len(set(texts)) - len(missing):,} from the store")
+    num_stored = len(set(texts)) - len(missing)
+    print(f"towerflow: {len(missing):,} texts embedded, {num_stored:,} from the store", flush=True)
     known = store.lookup(texts)
     embeddings = np.stack([known[text] for text in texts]) if texts else np.empty((0, 0))
     with new_artifact(item_embeddings, ArtifactKind.ITEM_EMBEDDINGS, STEP) as draft:

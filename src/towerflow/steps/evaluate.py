@@ -10,12 +10,20 @@ from towerflow import schema
 from towerflow.embedding.item_embeddings import ItemEmbeddings
 from towerflow.errors import InputError
 from towerflow.evaluation.metrics_file import METRICS_FILE, PER_USER_FILE, EvaluationMetrics
-from towerflow.evaluation.protocol import CUTOFFS, PRIMARY_METRIC, Result, Task, evaluate_model, task
+from towerflow.evaluation.protocol import (
+    CUTOFFS,
+    PRIMARY_METRIC,
+    Result,
+    Task,
+    evaluate_model,
+    task,
+)
 from towerflow.evaluation.report import render_report
 from towerflow.interactions.dataset import Dataset
 from towerflow.models.content_mean import ContentMean, ContentMeanConfig
 from towerflow.models.files import load_model
 from towerflow.models.popularity import Popularity
+from towerflow.models.retrieval_model import RetrievalModel
 from towerflow.schema import ArtifactKind, Split
 from towerflow.storage.artifact import new_artifact, open_artifact
 from towerflow.storage.files import write_text
@@ -51,7 +59,7 @@ def evaluate(
             dataset, expected="users with at least 3 interactions to test on", found="none"
         )
     history = data.lists(Split.TRAIN)
-    baselines = {
+    baselines: dict[str, RetrievalModel] = {
         "popularity": Popularity.fit(history, data.num_items),
         "content_mean": ContentMean.fit(content.embeddings, ContentMeanConfig()),
     }

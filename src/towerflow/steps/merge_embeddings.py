@@ -27,16 +27,14 @@ def merge_embeddings(shards: list[Path], item_embeddings: Path) -> None:
     parts = [part for part in map(ItemEmbeddings.open, shards) if len(part.item_index)]
     hashes = {part.dataset_hash for part in parts}
     if len(hashes) != 1:
-        raise InputError(
-            "shards", expected="embeddings of one Dataset", found=f"of {len(hashes)}"
-        )
+        raise InputError("shards", expected="embeddings of one Dataset", found=f"of {len(hashes)}")
     item_index = torch.cat([part.item_index for part in parts])
     order = item_index.argsort()
     if not torch.equal(item_index[order], torch.arange(len(order))):
         raise InputError(
             "shards",
             expected=f"each of {len(order)} items once",
-            found=f"{len(item_index.unique())} different items up to {int(item_index.max())}",
+            found=f"{len(set(item_index.tolist()))} different items up to {int(item_index.max())}",
         )
     with new_artifact(item_embeddings, ArtifactKind.ITEM_EMBEDDINGS, STEP) as draft:
         embeddings = torch.cat([part.embeddings for part in parts])

@@ -1,5 +1,6 @@
 """`preprocess`: raw items and interactions to a clean, indexed, split Dataset."""
 
+import itertools
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -168,7 +169,7 @@ def _catalogue(accepted: pa.Table, source: str) -> pa.Table:
     """Items in order of item_id, with their index."""
     ordered = accepted.sort_by(schema.ITEM_ID)
     ids = ordered[schema.ITEM_ID].to_pylist()
-    twice = next((a for a, b in zip(ids, ids[1:], strict=False) if a == b), None)
+    twice = next((a for a, b in itertools.pairwise(ids) if a == b), None)
     if twice is not None:
         where = accepted.filter(pc.equal(accepted[schema.ITEM_ID], twice))
         raise InputError(

@@ -54,9 +54,7 @@ def train(dataset: Path, item_embeddings: Path, recipe: str, model: Path) -> Non
         draft.inputs = {"dataset": data.content_hash, "item_embeddings": content.content_hash}
 
 
-def fit(
-    recipe: Recipe, dataset: Dataset, embeddings: Tensor
-) -> tuple[RetrievalModel, list[Epoch]]:
+def fit(recipe: Recipe, dataset: Dataset, embeddings: Tensor) -> tuple[RetrievalModel, list[Epoch]]:
     """The recipe's model, and its training curve where it has one."""
     histories = dataset.lists(Split.TRAIN)
     match recipe.model:

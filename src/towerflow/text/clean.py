@@ -9,9 +9,9 @@ _PLACEHOLDERS = frozenset({"", "nan", "none", "null", "n/a", "na", "-", "unknown
 
 
 def clean_text(text: str) -> str:
-    """Entities decoded, tags and control characters dropped, Unicode NFKC, single spaces.
+    r"""Entities decoded, tags and control characters dropped, Unicode NFKC, single spaces.
 
-    >>> clean_text("Scissors&nbsp;&amp; <b>Paper</b>\\n 8½ inch")
+    >>> clean_text("Scissors&nbsp;&amp; <b>Paper</b>\n 8½ inch")
     'Scissors & Paper 81⁄2 inch'
 
     Placeholders mean that there is no text:

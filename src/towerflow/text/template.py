@@ -20,4 +20,6 @@ def fill_template(fields: Mapping[str, str]) -> str:
     >>> fill_template({"title": "Stapler", "brand": "", "categories": "Office"})
     'Title: Stapler Category: Office'
     """
-    return " ".join(f"{label}: {fields[name]}" for name, label in LABELS.items() if fields.get(name))
+    return " ".join(
+        f"{label}: {fields[name]}" for name, label in LABELS.items() if fields.get(name)
+    )

@@ -114,9 +114,7 @@ def window_loss(model: Learn, embeddings: Tensor, window: IntArray) -> Tensor:
     real = targets >= 0
     user_vectors = model.align(adapted[inputs.clamp(min=0)])[real]
     item_vectors = model.align(adapted.unsqueeze(1)).squeeze(1)
-    return full_softmax_loss(
-        user_vectors, item_vectors, targets[real], model.settings.temperature
-    )
+    return full_softmax_loss(user_vectors, item_vectors, targets[real], model.settings.temperature)
 
 
 def num_batches(histories: ItemLists, max_history: int, training: TrainingConfig) -> int:
