@@ -1,0 +1,125 @@
+"""Shared by all tests: a small shop whose data can be read by eye, a tiny LLM, a whole run."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from transformers import LlamaConfig, LlamaModel, PreTrainedTokenizerFast
+
+from towerflow.steps.embed_items import embed_items
+from towerflow.steps.evaluate import evaluate
+from towerflow.steps.export_index import export_index
+from towerflow.steps.gate import gate
+from towerflow.steps.merge_embeddings import merge_embeddings
+from towerflow.steps.preprocess import preprocess
+from towerflow.steps.publish import publish
+from towerflow.steps.train import train
+
+SHOP = Path(__file__).parent / "data" / "shop"
+SMALL_RECIPE = """
+description: LEARN, small enough for a test.
+model: {kind: learn, width: 16, num_layers: 1, num_heads: 2, feedforward: 32, dim: 8}
+training: {epochs: 30, patience: 30, batch_size: 8, learning_rate: 0.01}
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip GPU tests where there is no GPU, with the reason."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if "gpu" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="needs a CUDA device, there is none here"))
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a one-layer Llama with random weights that knows the shop's words."""
+    folder = tmp_path_factory.mktemp("tiny-encoder")
+    words = sorted(set(re.findall(r"\w+|[^\w\s]+", (SHOP / "items.jsonl").read_text("utf-8"))))
+    vocabulary = {word: index for index, word in enumerate(["[UNK]", "[PAD]", *words])}
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+    ).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+    )
+    LlamaModel(config).save_pretrained(folder)
+    return folder
+
+
+@dataclass(frozen=True)
+class Run:
+    """Every artifact of one run over the shop, made by calling the steps one after the other."""
+
+    dataset: Path
+    rejected: Path
+    item_embeddings: Path
+    model: Path
+    metrics: Path
+    report: Path
+    decision: Path
+    index: Path
+    release_root: Path
+    release_id: str
+
+
+@pytest.fixture(scope="session")
+def shop_run(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The retrain pipeline over the shop, without KFP. Read only."""
+    root = tmp_path_factory.mktemp("shop-run")
+    dataset, rejected = root / "dataset", root / "rejected"
+    shards = preprocess(
+        items=str(SHOP / "items.jsonl"),
+        interactions=str(SHOP / "interactions.csv"),
+        data_version="1",
+        num_shards=2,
+        min_interactions=3,
+        max_rejected_share=0.05,
+        unknown_items="error",
+        dataset=dataset,
+        rejected=rejected,
+    )
+    for shard in shards:
+        embed_items(
+            dataset=dataset,
+            encoder=str(tiny_encoder),
+            max_tokens=64,
+            embedding_store=str(root / "store"),
+            shard=shard,
+            num_shards=2,
+            item_embeddings=root / f"shard-{shard}",
+        )
+    run = Run(
+        dataset=dataset,
+        rejected=rejected,
+        item_embeddings=root / "item_embeddings",
+        model=root / "model",
+        metrics=root / "metrics",
+        report=root / "report",
+        decision=root / "decision",
+        index=root / "index",
+        release_root=root / "releases",
+        release_id="",
+    )
+    merge_embeddings([root / f"shard-{shard}" for shard in shards], run.item_embeddings)
+    train(dataset, run.item_embeddings, SMALL_RECIPE, run.model)
+    evaluate(dataset, run.item_embeddings, run.model, run.metrics, run.report)
+    assert gate(run.metrics, str(run.release_root), run.decision) == "open"
+    export_index(dataset, run.item_embeddings, run.model, run.index)
+    release_id = publish(run.index, run.metrics, run.decision, str(run.release_root))
+    return Run(**{**run.__dict__, "release_id": release_id})

@@ -1,0 +1,74 @@
+"""`evaluate`: the numbers are those of the lists, the baselines stand beside them."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import Run
+from tests.unit.steps.test_preprocess import INTERACTIONS, ITEMS
+from tests.unit.steps.test_preprocess import run as preprocess_texts
+from towerflow.errors import InputError
+from towerflow.evaluation.metrics_file import PER_USER_FILE, EvaluationMetrics
+from towerflow.interactions.dataset import Dataset
+from towerflow.schema import Split
+from towerflow.steps.embed_items import embed_items
+from towerflow.steps.evaluate import evaluate
+
+
+def test_learn_beats_both_baselines_on_the_shop(shop_run: Run) -> None:
+    metrics = EvaluationMetrics.read(shop_run.metrics)
+    assert metrics.num_users == 40
+    assert metrics.baselines.keys() == {"popularity", "content_mean"}
+    assert all(metrics.primary > baseline["ndcg@10"] for baseline in metrics.baselines.values())
+
+
+def test_means_are_those_of_the_per_user_file(shop_run: Run) -> None:
+    metrics = EvaluationMetrics.read(shop_run.metrics)
+    per_user = pq.read_table(shop_run.metrics / PER_USER_FILE)
+    assert per_user["user_id"].to_pylist() == [f"user{user:02d}" for user in range(1, 41)]
+    for name, value in metrics.model.items():
+        assert np.mean(per_user[name].to_numpy()) == pytest.approx(value)
+
+
+def test_popularity_is_what_counting_by_hand_gives(shop_run: Run) -> None:
+    data = Dataset.open(shop_run.dataset)
+    counts = np.bincount(data.lists(Split.TRAIN).items, minlength=data.num_items)
+    history, test = data.lists(Split.TRAIN, Split.VALIDATION), data.lists(Split.TEST)
+    found = 0
+    for user in range(data.num_users):
+        open_items = [item for item in range(data.num_items) if item not in history[user]]
+        best = sorted(open_items, key=lambda item: (-counts[item], item))[:10]
+        found += test[user][0] in best
+    measured = EvaluationMetrics.read(shop_run.metrics).baselines["popularity"]["recall@10"]
+    assert measured == pytest.approx(found / data.num_users)
+
+
+def test_nobody_to_test_on_is_said(shop_run: Run, tiny_encoder: Path, tmp_path: Path) -> None:
+    preprocess_texts(
+        tmp_path, ITEMS, "user_id,item_id,timestamp\nu,a,1\nu,b,2\n", min_interactions=1
+    )
+    embeddings = tmp_path / "embeddings"
+    embed_items(tmp_path / "dataset", str(tiny_encoder), 64, str(tmp_path), 0, 1, embeddings)
+    with pytest.raises(InputError, match="at least 3 interactions to test on, found none"):
+        evaluate(
+            dataset=tmp_path / "dataset",
+            item_embeddings=embeddings,
+            model=shop_run.model,
+            metrics=tmp_path / "metrics",
+            report=tmp_path / "report",
+        )
+    assert not (tmp_path / "metrics").exists()
+
+
+def test_embeddings_of_another_dataset_are_refused(shop_run: Run, tmp_path: Path) -> None:
+    preprocess_texts(tmp_path, ITEMS, INTERACTIONS)
+    with pytest.raises(InputError, match="embeddings of Dataset"):
+        evaluate(
+            dataset=tmp_path / "dataset",
+            item_embeddings=shop_run.item_embeddings,
+            model=shop_run.model,
+            metrics=tmp_path / "metrics",
+            report=tmp_path / "report",
+        )
