@@ -132,9 +132,8 @@ def main() -> None:
     ]
     for entry in bars:
         mark = "holds" if entry["holds"] else "MISSED"
-        print(
-            f"{entry['bar']:<32}{entry['value']:>10} {entry['unit']:<3} {entry['target']:<8}{mark}"
-        )
+        value = f"{entry['value']:>10} {entry['unit']:<3}"
+        print(f"{entry['bar']:<32}{value} {entry['target']:<8}{mark}")
     print(json.dumps({"name": "retrain", "bars": bars}))
 
 

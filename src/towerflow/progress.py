@@ -64,8 +64,9 @@ class _Lines:
         else:
             end = f"done in {clock(elapsed)}"
         line = f"{self.what}: {self.done:,}/{self.total:,} {self.unit}"
+        speed = pace(rate, self.unit)
         print(
-            f"towerflow: {line}, {rate:,.1f} {self.unit}/s, {end}{f', {note}' if note else ''}",
+            f"towerflow: {line}, {speed}, {end}{f', {note}' if note else ''}",
             flush=True,
         )
 
@@ -79,7 +80,7 @@ class _Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.1f} {self.unit}/s" if speed else "")
+        return Text(pace(speed, self.unit) if speed else "")
 
 
 @contextmanager
@@ -99,6 +100,13 @@ def _bar(what: str, total: int, unit: str) -> Iterator[Advance]:
             bar.update(task, advance=count, note=note)
 
         yield advance
+
+
+def pace(rate: float, unit: str) -> str:
+    """Units per second, or what one takes if that is long: `42.5 items/s`, `1 epoch in 5.9 s`."""
+    return (
+        f"{rate:,.1f} {unit}/s" if rate >= 1 else f"1 {unit.removesuffix('s')} in {1 / rate:.1f} s"
+    )
 
 
 def clock(seconds: float) -> str:

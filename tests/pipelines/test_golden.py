@@ -17,12 +17,13 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def compile_into(folder: Path, image: str) -> None:
     """Compile in a process of its own: images are read when components are imported."""
+    images = {"TOWERFLOW_CPU_IMAGE": f"{image}-cpu", "TOWERFLOW_GPU_IMAGE": f"{image}-gpu"}
     subprocess.run(
         [sys.executable, "-m", "pipelines", "compile", "--output", str(folder)],
-        env={**os.environ, "TOWERFLOW_CPU_IMAGE": f"{image}-cpu", "TOWERFLOW_GPU_IMAGE": f"{image}-gpu"},
+        env={**os.environ, **images},
         check=True,
         capture_output=True,
-    )  # fmt: skip
+    )
 
 
 def load(path: Path) -> dict[str, Any]:
