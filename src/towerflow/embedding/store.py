@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from towerflow.errors import InputError
-from towerflow.storage.files import new_folder
+from towerflow.storage.files import new_file
 
 KEY: Final = "key"
 EMBEDDING: Final = "embedding"
@@ -61,10 +61,8 @@ class EmbeddingStore:
         values = pa.FixedSizeListArray.from_arrays(pa.array(embeddings.reshape(-1)), width)
         table = pa.table({KEY: pa.array(keys, pa.string()), EMBEDDING: values})
         name = hashlib.sha256("".join(keys).encode()).hexdigest()[:32]
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with new_folder(self.folder / f".{name}") as draft:
-            pq.write_table(table, draft / "part", compression="zstd")
-            (draft / "part").rename(self.folder / f"{name}.parquet")
+        with new_file(self.folder / f"{name}.parquet") as draft:
+            pq.write_table(table, draft, compression="zstd")
 
 
 def _read_part(path: Path) -> pa.Table:

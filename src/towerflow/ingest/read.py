@@ -66,6 +66,8 @@ def _read_text(file: RawFile, columns: tuple[str, ...]) -> Iterator[pa.Table]:
 def _json_rows(file: RawFile) -> Iterator[Row]:
     with file.open_text() as lines:
         for line in lines:
+            if line.isspace():
+                continue
             try:
                 row = json.loads(line)
             except (ValueError, RecursionError):
@@ -77,6 +79,8 @@ def _csv_rows(file: RawFile) -> Iterator[Row]:
     with file.open_csv() as rows:
         header = [name.strip() for name in next(rows)]
         for values in rows:
+            if not values:  # a blank line
+                continue
             if len(values) == len(header):
                 yield dict(zip(header, values, strict=True))
             else:

@@ -1,12 +1,9 @@
 """`preprocess`: raw items and interactions to a clean, indexed, split Dataset."""
 
-import itertools
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -21,22 +18,17 @@ from towerflow.ingest.check import (
     Checked,
     check_interactions,
     check_items,
-    reject,
 )
 from towerflow.ingest.files import find_files, require_columns
 from towerflow.ingest.pipeline import Check, read_and_check
 from towerflow.ingest.read import UNREADABLE
+from towerflow.interactions.assemble import catalogue, join_items, order_and_split
 from towerflow.interactions.dataset import INTERACTIONS_FILE, ITEMS_FILE
-from towerflow.interactions.filters import active_users, first_occurrence
-from towerflow.interactions.histories import IntArray
-from towerflow.interactions.splits import pair_hash, temporal_leave_one_out, time_order
 from towerflow.schema import ArtifactKind, Split
 from towerflow.storage.artifact import new_artifact
 
 STEP: Final = "preprocess"
 REJECTED_FILE: Final = "rejected.parquet"
-UNKNOWN_ITEM: Final = "unknown item"
-ITEM_REJECTED: Final = "its item was rejected"
 
 
 def preprocess(
@@ -73,25 +65,25 @@ def preprocess(
     _check_parameters(num_shards, min_interactions, max_rejected_share, unknown_items)
     checked_items = _read(items, (schema.ITEM_ID,), ITEM_COLUMNS, check_items, CHECKED_ITEMS)
     _refuse_rejects(items, checked_items, max_rejected_share)
-    catalogue = _catalogue(checked_items.accepted, items)
+    known_items = catalogue(checked_items.accepted, items)
     checked_events = _read(
         interactions, INTERACTION_COLUMNS, INTERACTION_COLUMNS, check_interactions,
         CHECKED_INTERACTIONS,
     )  # fmt: skip
-    known = _join_items(checked_events, checked_items, catalogue, interactions, unknown_items)
+    known = join_items(checked_events, checked_items, known_items, interactions, unknown_items)
     _refuse_rejects(interactions, known, max_rejected_share)
-    events, dropped = _order_and_split(known.accepted, catalogue, interactions, min_interactions)
+    events, dropped = order_and_split(known.accepted, known_items, interactions, min_interactions)
 
     refused = pa.concat_tables([checked_items.rejected, known.rejected])
     with (
         new_artifact(dataset, ArtifactKind.DATASET, STEP) as data_draft,
         new_artifact(rejected, ArtifactKind.REJECTED, STEP) as rejected_draft,
     ):
-        pq.write_table(catalogue, data_draft.folder / ITEMS_FILE, compression="zstd")
+        pq.write_table(known_items, data_draft.folder / ITEMS_FILE, compression="zstd")
         pq.write_table(events, data_draft.folder / INTERACTIONS_FILE, compression="zstd")
         pq.write_table(refused, rejected_draft.folder / REJECTED_FILE, compression="zstd")
         data_draft.counts = {
-            "items": len(catalogue),
+            "items": len(known_items),
             "users": pc.count_distinct(events[schema.USER_INDEX]).as_py(),
             "interactions": len(events),
             **{
@@ -163,98 +155,6 @@ def _refuse_rejects(source: str, checked: Checked, max_share: float) -> None:
             f"the first in {first[schema.FILE]} at row {first[schema.ROW]}",
             hint="mend the rows or raise max_rejected_share",
         )
-
-
-def _catalogue(accepted: pa.Table, source: str) -> pa.Table:
-    """Items in order of item_id, with their index."""
-    ordered = accepted.sort_by(schema.ITEM_ID)
-    ids = ordered[schema.ITEM_ID].to_pylist()
-    twice = next((a for a, b in itertools.pairwise(ids) if a == b), None)
-    if twice is not None:
-        where = accepted.filter(pc.equal(accepted[schema.ITEM_ID], twice))
-        raise InputError(
-            source,
-            field=schema.ITEM_ID,
-            expected="each id once",
-            found=f"'{twice}' in rows {', '.join(map(str, where[schema.ROW].to_pylist()))}",
-        )
-    index = pa.array(np.arange(len(ordered)), pa.int64())
-    columns = [index, *(ordered[name] for name in (schema.ITEM_ID, schema.TITLE, schema.TEXT))]
-    return pa.table(columns, schema=schema.ITEMS_SCHEMA)
-
-
-def _join_items(
-    events: Checked, items: Checked, catalogue: pa.Table, source: str, unknown_items: str
-) -> Checked:
-    """Part the events whose item is in the catalogue from those whose item is not."""
-    accepted = events.accepted
-    in_catalogue = pc.is_in(accepted[schema.ITEM_ID], value_set=catalogue[schema.ITEM_ID])
-    others = accepted.filter(pc.invert(in_catalogue))
-    refused_ids = items.rejected[schema.ITEM_ID].drop_null()
-    item_refused = pc.is_in(others[schema.ITEM_ID], value_set=refused_ids)
-    unknown = others.filter(pc.invert(item_refused))
-    if len(unknown) and unknown_items == "error":
-        first = unknown.slice(0, 1).to_pylist()[0]
-        raise InputError(
-            source,
-            field=schema.ITEM_ID,
-            expected="only items that the items file has",
-            found=f"{len(unknown):,} of {len(accepted):,} interactions with others, the first "
-            f"'{first[schema.ITEM_ID]}' in {first[schema.FILE]} at row {first[schema.ROW]}",
-            hint="set unknown_items to reject to leave such rows out",
-        )
-    rejected = [
-        events.rejected,
-        reject(unknown, UNKNOWN_ITEM),
-        reject(others.filter(item_refused), ITEM_REJECTED),
-    ]
-    return Checked(accepted.filter(in_catalogue), pa.concat_tables(rejected))
-
-
-def _order_and_split(
-    accepted: pa.Table, catalogue: pa.Table, source: str, min_interactions: int
-) -> tuple[pa.Table, dict[str, int]]:
-    """Index users and items, drop repeats and users with too little, order by time, split."""
-    item_index = _integers(
-        pc.index_in(accepted[schema.ITEM_ID], value_set=catalogue[schema.ITEM_ID])
-    )
-    user_ids, user_index = _index_users(accepted[schema.USER_ID].to_pylist())
-    item_ids = catalogue[schema.ITEM_ID].to_pylist()
-    timestamp = accepted[schema.TIMESTAMP].to_numpy()
-    ties = pair_hash(user_ids, item_ids, user_index, item_index)
-    order = time_order(user_index, timestamp, ties)
-    order = order[first_occurrence(user_index[order], item_index[order])]
-    repeats = len(accepted) - len(order)
-    active = order[active_users(user_index[order], min_interactions)]
-    if not len(active):
-        raise InputError(
-            source,
-            field=schema.USER_ID,
-            expected=f"users with at least {min_interactions} interactions with different items",
-            found=f"none among {len(user_ids):,} users",
-        )
-    kept_ids = [user_ids[user] for user in user_index[active]]
-    final_user = np.unique(user_index[active], return_inverse=True)[1].astype(np.int64)
-    columns = [
-        pa.array(final_user, pa.int64()),
-        pa.array(kept_ids, pa.string()),
-        pa.array(item_index[active], pa.int64()),
-        pa.array(timestamp[active], pa.float64()),
-        pa.array(temporal_leave_one_out(final_user), pa.string()),
-    ]
-    dropped = {"dropped_repeats": repeats, "dropped_small_users": len(order) - len(active)}
-    return pa.table(columns, schema=schema.INTERACTIONS_SCHEMA), dropped
-
-
-def _index_users(ids: Sequence[str]) -> tuple[list[str], IntArray]:
-    """Distinct ids in order, and the position of each of `ids` among them."""
-    distinct = sorted(set(ids))
-    position = {name: index for index, name in enumerate(distinct)}
-    return distinct, np.array([position[name] for name in ids], dtype=np.int64)
-
-
-def _integers(values: pa.ChunkedArray) -> IntArray:
-    return np.asarray(values.to_numpy(), dtype=np.int64)
 
 
 def _num_rows(checked: Checked) -> int:
