@@ -3,6 +3,8 @@
 import datetime
 import json
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import pyarrow as pa
@@ -12,9 +14,6 @@ from towerflow import schema
 from towerflow.ingest.read import PROBLEM
 from towerflow.text.clean import clean_text
 from towerflow.text.template import fill_template
-
-ITEM_COLUMNS: Final = (schema.ITEM_ID, *schema.TEXT_FIELDS)
-INTERACTION_COLUMNS: Final = (schema.USER_ID, schema.ITEM_ID, schema.TIMESTAMP)
 
 CHECKED_ITEMS: Final = pa.schema(
     [
@@ -104,6 +103,34 @@ def rejected_rows(table: pa.Table, reasons: pa.Array) -> pa.Table:
 
 
 _NOT_RAW = frozenset({schema.FILE, schema.ROW, schema.RAW, PROBLEM})
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a kind of raw data must have, and the check that its rows go through.
+
+    Attributes:
+        required: columns that every file must have.
+        any_of: columns of which every file must have at least one; none if empty.
+        check: table with all these columns in, tables out.
+        accepted: schema of the rows that `check` accepts.
+    """
+
+    required: tuple[str, ...]
+    any_of: tuple[str, ...]
+    check: Callable[[pa.Table], Checked]
+    accepted: pa.Schema
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that are read."""
+        return (*self.required, *self.any_of)
+
+
+ITEMS: Final = Source((schema.ITEM_ID,), schema.TEXT_FIELDS, check_items, CHECKED_ITEMS)
+INTERACTIONS: Final = Source(
+    (schema.USER_ID, schema.ITEM_ID, schema.TIMESTAMP), (), check_interactions, CHECKED_INTERACTIONS
+)
 
 
 def parse_timestamps(values: pa.ChunkedArray) -> pa.Array:

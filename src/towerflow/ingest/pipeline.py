@@ -3,7 +3,7 @@
 Elements are Arrow tables, not rows: row-at-a-time Beam costs several times the work itself.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -12,43 +12,34 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from towerflow.ingest.check import Checked
+from towerflow.ingest.check import Checked, Source
 from towerflow.ingest.files import RawFile
 from towerflow.ingest.read import read_tables
 from towerflow.schema import FILE, REJECTED_SCHEMA, ROW
 
 REJECTED: Final = "rejected"
 ACCEPTED: Final = "accepted"
-Check = Callable[[pa.Table], Checked]
 
 
 class CheckTables(beam.DoFn):  # type: ignore[misc]
-    """Apply a pure check to each table; rejected rows go to a side output."""
+    """Apply the source's check to each table; rejected rows go to a side output."""
 
-    def __init__(self, check: Check) -> None:
-        self.check = check
+    def __init__(self, source: Source) -> None:
+        self.source = source
 
     def process(self, element: pa.Table) -> Iterator[pa.Table]:
         """Yield accepted rows, and rejected ones tagged so."""
-        checked = self.check(element)
+        checked = self.source.check(element)
         yield checked.accepted
         yield beam.pvalue.TaggedOutput(REJECTED, checked.rejected)
 
 
-def read_and_check(
-    files: list[RawFile],
-    columns: tuple[str, ...],
-    check: Check,
-    accepted_schema: pa.Schema,
-    workspace: Path,
-) -> Checked:
-    """Run `check` over every row of `files` and return all rows, in order of file and row.
+def read_and_check(files: list[RawFile], source: Source, workspace: Path) -> Checked:
+    """Read every row of `files`, check it, and return all rows in order of file and row.
 
     Args:
         files: what to read.
-        columns: names to read; columns that a file lacks are null.
-        check: pure function, run on Beam's workers.
-        accepted_schema: of what `check` accepts.
+        source: which columns, and the check; columns that a file lacks are null.
         workspace: an existing folder for Beam's output files.
     """
     with beam.Pipeline(options=PipelineOptions([])) as pipeline:
@@ -56,16 +47,16 @@ def read_and_check(
             pipeline
             | "List the files" >> beam.Create(files)
             | "Spread them over workers" >> beam.Reshuffle()
-            | "Read Arrow tables" >> beam.FlatMap(read_tables, columns=columns)
+            | "Read Arrow tables" >> beam.FlatMap(read_tables, columns=source.columns)
             | "Check and clean rows"
-            >> beam.ParDo(CheckTables(check)).with_outputs(REJECTED, main=ACCEPTED)
+            >> beam.ParDo(CheckTables(source)).with_outputs(REJECTED, main=ACCEPTED)
         )
-        for name, table_schema in ((ACCEPTED, accepted_schema), (REJECTED, REJECTED_SCHEMA)):
+        for name, table_schema in ((ACCEPTED, source.accepted), (REJECTED, REJECTED_SCHEMA)):
             checked[name] | f"Write {name} rows" >> beam.io.WriteToParquetBatched(
                 str(workspace / name), table_schema, file_name_suffix=".parquet"
             )
     return Checked(
-        _read_parts(workspace, ACCEPTED, accepted_schema),
+        _read_parts(workspace, ACCEPTED, source.accepted),
         _read_parts(workspace, REJECTED, REJECTED_SCHEMA),
     )
 

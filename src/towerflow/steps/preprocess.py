@@ -10,17 +10,9 @@ import pyarrow.parquet as pq
 
 from towerflow import schema
 from towerflow.errors import InputError
-from towerflow.ingest.check import (
-    CHECKED_INTERACTIONS,
-    CHECKED_ITEMS,
-    INTERACTION_COLUMNS,
-    ITEM_COLUMNS,
-    Checked,
-    check_interactions,
-    check_items,
-)
+from towerflow.ingest.check import INTERACTIONS, ITEMS, Checked, Source
 from towerflow.ingest.files import find_files, require_columns
-from towerflow.ingest.pipeline import Check, read_and_check
+from towerflow.ingest.pipeline import read_and_check
 from towerflow.ingest.read import UNREADABLE
 from towerflow.interactions.assemble import catalogue, join_items, order_and_split
 from towerflow.interactions.dataset import INTERACTIONS_FILE, ITEMS_FILE
@@ -63,18 +55,16 @@ def preprocess(
         InputError: the sources cannot give a Dataset; neither artifact is written.
     """
     _check_parameters(num_shards, min_interactions, max_rejected_share, unknown_items)
-    checked_items = _read(items, (schema.ITEM_ID,), ITEM_COLUMNS, check_items, CHECKED_ITEMS)
+    checked_items = _read(items, ITEMS)
     _refuse_rejects(items, checked_items, max_rejected_share)
     known_items = catalogue(checked_items.accepted, items)
-    checked_events = _read(
-        interactions, INTERACTION_COLUMNS, INTERACTION_COLUMNS, check_interactions,
-        CHECKED_INTERACTIONS,
-    )  # fmt: skip
+    checked_events = _read(interactions, INTERACTIONS)
     known = join_items(checked_events, checked_items, known_items, interactions, unknown_items)
     _refuse_rejects(interactions, known, max_rejected_share)
     events, dropped = order_and_split(known.accepted, known_items, interactions, min_interactions)
-
     refused = pa.concat_tables([checked_items.rejected, known.rejected])
+    reasons = _count_reasons(refused)
+
     with (
         new_artifact(dataset, ArtifactKind.DATASET, STEP) as data_draft,
         new_artifact(rejected, ArtifactKind.REJECTED, STEP) as rejected_draft,
@@ -83,21 +73,15 @@ def preprocess(
         pq.write_table(events, data_draft.folder / INTERACTIONS_FILE, compression="zstd")
         pq.write_table(refused, rejected_draft.folder / REJECTED_FILE, compression="zstd")
         data_draft.counts = {
-            "items": len(known_items),
-            "users": pc.count_distinct(events[schema.USER_INDEX]).as_py(),
-            "interactions": len(events),
-            **{
-                split.value: pc.sum(pc.equal(events[schema.SPLIT], split.value)).as_py()
-                for split in Split
-            },
+            **_count_dataset(known_items, events),
             "item_rows_read": _num_rows(checked_items),
             "interaction_rows_read": _num_rows(checked_events),
             "rejected": len(refused),
             **dropped,
         }
         data_draft.details = {"data_version": data_version, "split": "temporal leave-one-out"}
-        rejected_draft.counts = _count_reasons(refused)
-    for reason, count in _count_reasons(refused).items():
+        rejected_draft.counts = reasons
+    for reason, count in reasons.items():
         print(f"towerflow: rejected {count:,} rows: {reason}", flush=True)
     return list(range(num_shards))
 
@@ -116,21 +100,14 @@ def _check_parameters(
         raise InputError("unknown_items", expected="error or reject", found=unknown_items)
 
 
-def _read(
-    source: str,
-    required: tuple[str, ...],
-    columns: tuple[str, ...],
-    check: Check,
-    accepted_schema: pa.Schema,
-) -> Checked:
-    files = find_files(source)
-    any_of = schema.TEXT_FIELDS if columns == ITEM_COLUMNS else ()
+def _read(path: str, source: Source) -> Checked:
+    files = find_files(path)
     for file in files:
-        require_columns(file, required, any_of)
+        require_columns(file, source.required, source.any_of)
     with tempfile.TemporaryDirectory() as workspace:
-        checked = read_and_check(files, columns, check, accepted_schema, Path(workspace))
+        checked = read_and_check(files, source, Path(workspace))
     if not _num_rows(checked):
-        raise InputError(source, expected="at least one row", found="none")
+        raise InputError(path, expected="at least one row", found="none")
     return checked
 
 
@@ -155,6 +132,18 @@ def _refuse_rejects(source: str, checked: Checked, max_share: float) -> None:
             f"the first in {first[schema.FILE]} at row {first[schema.ROW]}",
             hint="mend the rows or raise max_rejected_share",
         )
+
+
+def _count_dataset(items: pa.Table, events: pa.Table) -> dict[str, int]:
+    return {
+        "items": len(items),
+        "users": pc.count_distinct(events[schema.USER_INDEX]).as_py(),
+        "interactions": len(events),
+        **{
+            split.value: pc.sum(pc.equal(events[schema.SPLIT], split.value)).as_py()
+            for split in Split
+        },
+    }
 
 
 def _num_rows(checked: Checked) -> int:
