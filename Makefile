@@ -14,13 +14,14 @@ help: ## List the targets
 install: $(VENV)/installed ## Create .venv with pinned dependencies
 
 $(VENV)/installed: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Towerflow needs Python 3.11 or newer, this is " + sys.version.split()[0])'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Towerflow needs Python 3.11 or newer, this is " + sys.version.split()[0])'
+	@echo 'installing pinned dependencies into $(VENV), a few minutes the first time'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
 
 run: install ## Raw MovieLens-100k to a published index, on this machine
-	$(BIN)/towerflow run
+	@$(BIN)/towerflow run
 
 test: install ## All tests, with coverage
 	$(BIN)/python -m pytest --cov --cov-report=term

@@ -17,5 +17,6 @@ class InputError(ValueError):
     ) -> None:
         place = f"{where}: {field}" if field else f"{where}"
         advice = f"; {hint}" if hint else ""
+        sentence = f"{place}: expected {expected}, found {found.rstrip('.')}{advice}."
         # One line, so that it survives log collectors and is easy to find in a pod's log.
-        super().__init__(" ".join(f"{place}: expected {expected}, found {found}{advice}.".split()))
+        super().__init__(" ".join(sentence.split()))

@@ -109,8 +109,7 @@ def _recognise(path: Path) -> RawFile:
         raise InputError(
             path,
             expected=f"{format_} as its ending says",
-            found="a file that starts like "
-            + ("Parquet" if start == PARQUET_MAGIC else str(start)),
+            found=f"a file that starts with {start!r}",
         )
     if path.name.endswith(".gz") != (start[:2] == GZIP_MAGIC):
         raise InputError(

@@ -31,13 +31,9 @@ def read_tables(file: RawFile, columns: tuple[str, ...]) -> Iterator[pa.Table]:
     """Yield the rows of `file` in order, at most ROWS_AT_ONCE a table."""
     next_row = 1
     tables = _read_parquet(file, columns) if file.format == "parquet" else _read_text(file, columns)
-    try:
-        for table in tables:
-            yield _number_rows(table, file, next_row)
-            next_row += len(table)
-    except _READ_ERRORS as error:
-        broken = _to_table([_problem_row(f"{UNREADABLE}: {error}", "")], columns)
-        yield _number_rows(broken, file, next_row)
+    for table in tables:
+        yield _number_rows(table, file, next_row)
+        next_row += len(table)
 
 
 def as_text(value: object) -> str | None:
@@ -58,9 +54,17 @@ def as_text(value: object) -> str | None:
 
 
 def _read_text(file: RawFile, columns: tuple[str, ...]) -> Iterator[pa.Table]:
-    rows = _json_rows(file) if file.format == "jsonl" else _csv_rows(file)
+    rows = _until_broken(_json_rows(file) if file.format == "jsonl" else _csv_rows(file))
     while batch := list(itertools.islice(rows, ROWS_AT_ONCE)):
         yield _to_table(batch, columns)
+
+
+def _until_broken(rows: Iterator[Row]) -> Iterator[Row]:
+    """The rows before a file breaks off are good ones and must not go with the batch."""
+    try:
+        yield from rows
+    except _READ_ERRORS as error:
+        yield _broken_row(error)
 
 
 def _json_rows(file: RawFile) -> Iterator[Row]:
@@ -89,6 +93,13 @@ def _csv_rows(file: RawFile) -> Iterator[Row]:
 
 
 def _read_parquet(file: RawFile, columns: tuple[str, ...]) -> Iterator[pa.Table]:
+    try:
+        yield from _parquet_batches(file, columns)
+    except _READ_ERRORS as error:
+        yield _to_table([_broken_row(error)], columns)
+
+
+def _parquet_batches(file: RawFile, columns: tuple[str, ...]) -> Iterator[pa.Table]:
     with pq.ParquetFile(file.path) as parquet:
         present = [name for name in columns if name in parquet.schema_arrow.names]
         for batch in parquet.iter_batches(batch_size=ROWS_AT_ONCE, columns=present):
@@ -132,6 +143,10 @@ def _storable(value: object) -> str | None:
 
 def _problem_row(problem: str, raw: str) -> Row:
     return {PROBLEM: problem, RAW: raw[:RAW_LIMIT]}
+
+
+def _broken_row(error: Exception) -> Row:
+    return _problem_row(f"{UNREADABLE}: {error}", "")
 
 
 def _number_rows(table: pa.Table, file: RawFile, first: int) -> pa.Table:
