@@ -1,0 +1,111 @@
+"""Finding files: what can be read, and one sentence for what can't."""
+
+import gzip
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from towerflow.errors import InputError
+from towerflow.ingest.files import find_files, require_columns
+
+CSV = b"item_id,title\na,Apple\n"
+JSON = b'{"item_id": "a", "title": "Apple"}\n'
+
+
+def parquet(path: Path) -> None:
+    """One item."""
+    pq.write_table(pa.table({"item_id": ["a"], "title": ["Apple"]}), path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "format_"),
+    [
+        ("x.csv", CSV, "csv"),
+        ("x.CSV", CSV, "csv"),
+        ("x.csv.gz", gzip.compress(CSV), "csv"),
+        ("x.tsv", CSV.replace(b",", b"\t"), "tsv"),
+        ("x.jsonl", JSON, "jsonl"),
+        ("x.ndjson", JSON, "jsonl"),
+        ("x.json.gz", gzip.compress(JSON), "jsonl"),
+    ],
+)
+def test_text_files_are_known_by_their_ending(
+    tmp_path: Path, name: str, content: bytes, format_: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    (file,) = find_files(str(tmp_path / name))
+    assert file.format == format_
+    require_columns(file, ("item_id",), ("title",))
+
+
+def test_a_folder_gives_its_files_by_name_without_hidden_ones(tmp_path: Path) -> None:
+    parquet(tmp_path / "b.parquet")
+    (tmp_path / "a.csv").write_bytes(CSV)
+    (tmp_path / ".hidden.txt").write_bytes(b"x")
+    found = find_files(str(tmp_path))
+    assert [(Path(file.path).name, file.format) for file in found] == [
+        ("a.csv", "csv"),
+        ("b.parquet", "parquet"),
+    ]
+    for file in found:
+        require_columns(file, ("item_id",), ("title",))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "parts"),
+    [
+        ("x.txt", CSV, ["a file ending in .parquet", "'x.txt'"]),
+        ("x.parquet.gz", gzip.compress(CSV), ["a file ending in .parquet"]),
+        ("x.csv", b"", ["expected rows", "an empty file"]),
+        ("x.parquet", CSV, ["parquet as its ending says", "b'item'"]),
+        ("x.csv", b"PAR1....", ["csv as its ending says", "b'PAR1'"]),
+        ("x.csv.gz", CSV, ["gzip as its ending says", "b'it'"]),
+        ("x.csv", gzip.compress(CSV), ["expected text", r"b'\x1f\x8b'"]),
+    ],
+)
+def test_a_file_that_is_not_what_it_says_is_refused(
+    tmp_path: Path, name: str, content: bytes, parts: list[str]
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        find_files(str(path))
+    assert [part for part in [str(path), *parts] if part not in str(caught.value)] == []
+
+
+def test_nothing_there_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing there"):
+        find_files(str(tmp_path / "none.csv"))
+    with pytest.raises(InputError, match="an empty folder"):
+        find_files(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "parts"),
+    [
+        ("x.csv", b"id,title\n", ["x.csv: item_id", "columns id, title"]),
+        ("x.csv", b"item_id,name\n", ["at least one of the columns title", "item_id, name"]),
+        ("x.csv", b'"item_id,title\n', ["readable csv", "unexpected end of data"]),
+        ("x.jsonl", b'{"id": 1, "title": "x"}\n', ["x.jsonl: item_id", "columns id, title"]),
+        ("x.json", b'[\n{"item_id": 1}]\n', ["one JSON object a line", "'['"]),
+        ("x.jsonl", b"item_id,title\na,Apple\n", ["one JSON object a line", "'item_id,title'"]),
+        ("x.parquet", b"PAR1 and no more", ["readable parquet"]),
+        ("x.csv.gz", gzip.compress(CSV)[:12], ["readable csv"]),
+    ],
+)
+def test_a_header_without_what_is_needed_is_refused(
+    tmp_path: Path, name: str, content: bytes, parts: list[str]
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        require_columns(find_files(str(path))[0], ("item_id",), ("title",))
+    assert [part for part in parts if part not in str(caught.value)] == []
+
+
+def test_a_json_row_may_lack_what_another_has(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b'not json\n{"title": "x"}\n{"item_id": 1}\n')
+    require_columns(find_files(str(path))[0], ("item_id",), ("title",))
