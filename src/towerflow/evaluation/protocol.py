@@ -57,8 +57,9 @@ def evaluate_model(
     model: RetrievalModel, embeddings: Tensor, task: Task, cutoffs: tuple[int, ...]
 ) -> Result:
     """Rank the whole catalogue for each user of `task` and measure at each of `cutoffs`."""
+    depth = min(max(cutoffs), len(embeddings))  # a small catalogue is ranked to its end
     top = ExactTopK(model.item_vectors(embeddings)).search(
-        model.user_vectors(task.histories, embeddings), max(cutoffs), exclude=task.histories
+        model.user_vectors(task.histories, embeddings), depth, exclude=task.histories
     )
     hits = find_hits(top.items, task.relevant)
     per_user = {

@@ -135,6 +135,5 @@ def warmup_cosine(step: int, steps: int, warmup_share: float) -> float:
 def _validate(model: Learn, embeddings: Tensor, validation: Task) -> float:
     if not len(validation.users):
         return 0.0
-    cutoffs = (min(SELECTION_CUTOFF, len(embeddings)),)
-    result = evaluate_model(model, embeddings, validation, cutoffs)
-    return result.means().get(PRIMARY_METRIC, 0.0)
+    result = evaluate_model(model, embeddings, validation, (SELECTION_CUTOFF,))
+    return result.means()[PRIMARY_METRIC]

@@ -1,0 +1,38 @@
+"""The task: what came before is history, the whole catalogue competes."""
+
+import numpy as np
+import torch
+
+from tests.conftest import Run
+from towerflow.evaluation.protocol import Task, evaluate_model, task
+from towerflow.interactions.dataset import Dataset
+from towerflow.interactions.histories import ItemLists
+from towerflow.models.popularity import Popularity
+from towerflow.schema import Split
+
+
+def test_validation_sees_training_and_test_sees_both(shop_run: Run) -> None:
+    data = Dataset.open(shop_run.dataset)
+    validation, test = task(data, Split.VALIDATION), task(data, Split.TEST)
+    for user in range(data.num_users):
+        everything = data.lists(*Split)[user].tolist()
+        assert validation.histories[user].tolist() == everything[:-2]
+        assert validation.relevant[user].tolist() == everything[-2:-1]
+        assert test.histories[user].tolist() == everything[:-1]
+        assert test.relevant[user].tolist() == everything[-1:]
+
+
+def test_what_a_user_has_seen_is_never_recommended(shop_run: Run) -> None:
+    data = Dataset.open(shop_run.dataset)
+    test = task(data, Split.TEST)
+    model = Popularity.fit(data.lists(Split.TRAIN), data.num_items)
+    result = evaluate_model(model, torch.zeros(data.num_items, 1), test, (10,))
+    for row in range(len(test.users)):
+        assert not np.isin(result.recommended[row], test.histories[row]).any()
+
+
+def test_a_catalogue_smaller_than_k_is_ranked_whole() -> None:
+    model = Popularity(torch.tensor([3.0, 2.0, 1.0]))
+    test = Task(np.array([0]), ItemLists.from_lists([[0]]), ItemLists.from_lists([[2]]))
+    means = evaluate_model(model, torch.zeros(3, 1), test, (10,)).means()
+    assert means == {"recall@10": 1.0, "ndcg@10": 1 / np.log2(3)}

@@ -1,0 +1,90 @@
+"""The report: self-contained, escaped, honest."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from tests.conftest import Run
+from towerflow.embedding.item_embeddings import ItemEmbeddings
+from towerflow.evaluation.charts import bar_chart, line_chart
+from towerflow.evaluation.metrics_file import EvaluationMetrics
+from towerflow.evaluation.protocol import CUTOFFS, evaluate_model, task
+from towerflow.evaluation.report import render_report
+from towerflow.interactions.dataset import Dataset
+from towerflow.models.files import load_model
+from towerflow.schema import Split
+from towerflow.storage.artifact import read_manifest
+
+LOADING = {"src", "href", "data", "action", "xlink:href"}
+
+
+class Page(HTMLParser):
+    """Collects tags and what they would load."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.loaded: list[str] = []
+        self.charts: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.loaded += [value or "" for name, value in attrs if name in LOADING]
+        if tag == "svg":
+            self.charts.append(dict(attrs).get("aria-label") or "")
+
+
+def test_it_needs_nothing_from_anywhere(shop_run: Run) -> None:
+    html = shop_run.report.read_text("utf-8")
+    page = Page(html)
+    assert page.loaded == []
+    assert not {"script", "link", "img", "iframe"} & set(page.tags)
+    assert "url(" not in html
+    assert len(html) < 3_000_000
+
+
+def test_it_has_the_verdict_the_numbers_and_described_charts(shop_run: Run) -> None:
+    html = shop_run.report.read_text("utf-8")
+    metrics = EvaluationMetrics.read(shop_run.metrics)
+    assert "This model beats the best baseline" in html
+    for values in (metrics.model, *metrics.baselines.values()):
+        assert all(f"<td>{value:.4f}</td>" in html for value in values.values())
+    charts = Page(html).charts
+    assert [label.split(":")[0] for label in charts] == [
+        "NDCG@10",
+        "NDCG@20",
+        "NDCG@50",
+        "validation ndcg@10 by epoch",
+    ]
+    assert "Where it was right" in html
+    assert "✓" in html
+
+
+def test_it_says_so_when_a_baseline_is_better_and_escapes_titles(shop_run: Run) -> None:
+    data = Dataset.open(shop_run.dataset)
+    data.titles[:] = [f"<script>{title}</script>" for title in data.titles]
+    test = task(data, Split.TEST)
+    embeddings = ItemEmbeddings.open(shop_run.item_embeddings).embeddings
+    result = evaluate_model(load_model(shop_run.model), embeddings, test, CUTOFFS)
+    measured = EvaluationMetrics.read(shop_run.metrics)
+    worse = measured.model_copy(update={"model": dict.fromkeys(measured.model, 0.0)})
+    html = render_report(data, test, result, worse, read_manifest(shop_run.model))
+    assert "does <strong>not</strong> beat the baseline" in html
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_bars_are_as_long_as_their_values() -> None:
+    svg = bar_chart("x", [("a", 0.5), ("b & c", 1.0), ("d", 0.0)])
+    widths = [float(width) for width in re.findall(r'width="([\d.]+)" height', svg)]
+    assert widths == [pytest.approx(widths[1] / 2, abs=0.1), widths[1], 0.0]
+    assert "b &amp; c" in svg
+
+
+def test_a_line_marks_first_best_and_last() -> None:
+    svg = line_chart("loss", [1.0, 3.0, 2.0])
+    assert re.findall(r">([\d.]+)</text>", svg) == ["1.0000", "3.0000", "2.0000"]
+    assert "best 3.0000 at 2" in svg
+    assert line_chart("one", [0.5]).count("<circle") == 1
