@@ -1,0 +1,66 @@
+"""The account of a run: what matters is told, what failed is named."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from towerflow.errors import InputError
+from towerflow.local_run import Account, RunFailed
+
+START = "\x1b[2m04:11:34.258 - INFO - Executing task \x1b[96m'embed-items'\x1b[0m\n"
+END = "04:11:36.258 - INFO - Task \x1b[96m'embed-items'\x1b[0m finished with status SUCCESS\n"
+NOISE = '    [KFP Executor 2026-11-21 04:11:34,250 INFO]: Got executor_input:\n    {\n    "x": 1\n'
+
+
+def follow(text: str) -> tuple[Account, list[str], str]:
+    """The account of some output, what it announced, and the log."""
+    told: list[str] = []
+    log = io.StringIO()
+    account = Account(told.append)
+    account.follow(io.StringIO(text), log)
+    return account, told, log.getvalue()
+
+
+def test_tasks_and_their_own_lines_are_told_and_the_rest_is_logged() -> None:
+    _, told, log = follow(START + NOISE + "    towerflow: 3 texts embedded\n" + END)
+    assert told == [
+        "  embed_items …",
+        "    3 texts embedded",
+        "  embed_items: success in 0:00",
+    ]
+    assert "Got executor_input" in log
+    assert "\x1b" not in log
+
+
+def test_tasks_of_a_loop_go_by_the_name_of_their_step() -> None:
+    _, told, _ = follow(START.replace("embed-items", "embed-items-2"))
+    assert told == ["  embed_items …"]
+
+
+def test_cached_and_skipped_tasks_are_told() -> None:
+    _, told, _ = follow(
+        "Task train cache hit (key=a595f79c6130); skipping execution.\n"
+        "04:11:34.258 - INFO - Skipping conditional task 'condition-2' (condition is false)\n"
+    )
+    assert told == ["  train: unchanged, from the cache", "  condition: skipped"]
+
+
+def test_a_mistake_of_the_users_is_told_in_its_own_words() -> None:
+    account, told, log = follow(
+        START + "    Traceback (most recent call last):\n      File …\n"
+        "    towerflow.errors.InputError: x.csv: expected rows, found none.\n"
+    )
+    assert told == ["  embed_items …"]
+    with pytest.raises(InputError, match=r"^x\.csv: expected rows, found none\.$"):
+        account.raise_failure(log_path=Path("run.log"))
+    assert "Traceback" in log
+
+
+def test_any_other_failure_names_the_task_and_shows_the_end_of_the_log() -> None:
+    account, _, _ = follow(START + "".join(f"line {number}\n" for number in range(40)))
+    with pytest.raises(
+        RunFailed, match=r"task embed_items failed; .*run\.log\nline 25\n"
+    ) as caught:
+        account.raise_failure(log_path=Path("run.log"))
+    assert str(caught.value).endswith("line 39")

@@ -1,0 +1,23 @@
+"""The end of a run, as a person sees it."""
+
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.conftest import Run
+from towerflow.summary import print_run
+
+
+def test_counts_metrics_paths_and_real_recommendations(shop_run: Run) -> None:
+    console = Console(record=True, width=160, file=io.StringIO())
+    outputs = {"dataset": str(shop_run.dataset), "metrics": str(shop_run.metrics)}
+    print_run(console, outputs, shop_run.release_root, Path("report.html"), "small")
+    text = console.export_text()
+    assert "50 items, 40 users, 279 interactions, 3 rejected" in text
+    for name in ("small (this model)", "popularity", "content_mean", "Recall@10", "NDCG@10"):
+        assert name in text
+    assert "report   report.html" in text
+    assert f"index    {shop_run.release_root / 'releases' / shop_run.release_id}" in text
+    assert "newest first" in text
+    assert "│ 10 │" in text
