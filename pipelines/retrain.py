@@ -33,7 +33,7 @@ def retrain(
     embedding_store: str,
     release_root: str,
     recipe: str = "learn",
-    max_tokens: int = 256,
+    max_tokens: int = 128,
     num_shards: int = 1,
     min_interactions: int = 3,
     max_rejected_share: float = 0.05,
@@ -58,7 +58,7 @@ def retrain(
         embedding_store: Root folder of the embedding store, shared by all runs.
         release_root: Folder where releases are published.
         recipe: Name of a recipe, or the YAML text of one.
-        max_tokens: Item texts are cut to this many tokens before the LLM reads them.
+        max_tokens: Item texts are cut to this many tokens before the LLM reads them (LEARN: 500).
         num_shards: Number of parallel tasks that embed the items.
         min_interactions: Users with fewer interactions are left out.
         max_rejected_share: Share of unusable rows, 0 to 1, above which the run stops.

@@ -80,7 +80,7 @@ def run(
     output: Annotated[
         Path, typer.Option(help="Folder for all that a run writes.")
     ] = DEFAULT_OUTPUT,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Item texts are cut to so many.")] = 256,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Item texts are cut to so many.")] = 128,
     num_shards: Annotated[int, typer.Option(min=1, help="Tasks that embed side by side.")] = 1,
     min_interactions: Annotated[
         int, typer.Option(min=1, help="Users with fewer are left out.")

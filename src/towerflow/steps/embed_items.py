@@ -75,7 +75,9 @@ def _embed(texts: list[str], encoder: FrozenEncoder, store: EmbeddingStore) -> i
     lengths = encoder.count_tokens(texts)
     waiting: list[str] = []
     vectors: list[Floats] = []
-    with progress("embed items", len(texts), "items") as advance:
+    done = 0
+    # In tokens, not items: the longest come first, so that items would promise too late an end.
+    with progress("embed items", sum(lengths), "tokens") as advance:
         for positions in length_batches(lengths):
             batch = [texts[position] for position in positions]
             embedded = encoder.encode(batch).numpy()
@@ -85,7 +87,8 @@ def _embed(texts: list[str], encoder: FrozenEncoder, store: EmbeddingStore) -> i
             if len(waiting) >= TEXTS_A_PART:
                 store.add(waiting, np.concatenate(vectors))
                 waiting, vectors = [], []
-            advance(len(batch))
+            done += len(batch)
+            advance(sum(lengths[position] for position in positions), f"{done:,} items")
     if waiting:
         store.add(waiting, np.concatenate(vectors))
     return sum(lengths)
