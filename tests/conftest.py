@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
@@ -19,6 +20,13 @@ from towerflow.steps.merge_embeddings import merge_embeddings
 from towerflow.steps.preprocess import preprocess
 from towerflow.steps.publish import publish
 from towerflow.steps.train import train
+
+# Repeatable; and a slow or busy machine is not a failure of the code: the first use of text alone
+# builds a table of all characters, which takes seconds on a fresh clone.
+settings.register_profile(
+    "towerflow", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("towerflow")
 
 SHOP = Path(__file__).parent / "data" / "shop"
 SMALL_RECIPE = """

@@ -1,5 +1,9 @@
 """The one exception for the user's mistakes; `assert` is for ours (see CONTRIBUTING.md)."""
 
+from typing import Self
+
+from pydantic import ValidationError
+
 
 class InputError(ValueError):
     """A mistake in what the user gave, told in one sentence.
@@ -20,3 +24,12 @@ class InputError(ValueError):
         sentence = f"{place}: expected {expected}, found {found.rstrip('.')}{advice}."
         # One line, so that it survives log collectors and is easy to find in a pod's log.
         super().__init__(" ".join(sentence.split()))
+
+    @classmethod
+    def from_validation(cls, where: object, expected: str, error: ValidationError) -> Self:
+        """The first thing that pydantic found wrong in `where`."""
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        return cls(
+            where, field=field, expected=expected, found=f"'{first['input']}': {first['msg']}"
+        )

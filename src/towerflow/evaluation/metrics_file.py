@@ -39,5 +39,7 @@ class EvaluationMetrics(BaseModel):
         file = folder / METRICS_FILE
         try:
             return cls.model_validate_json(file.read_text("utf-8"))
-        except (OSError, ValidationError) as error:
+        except OSError as error:
             raise InputError(file, expected="metrics of a model", found=str(error)) from error
+        except ValidationError as error:
+            raise InputError.from_validation(file, "metrics of a model", error) from error

@@ -63,10 +63,4 @@ def parse_recipe(text: str, where: str) -> Recipe:
     except yaml.YAMLError as error:
         raise InputError(where, expected="YAML", found=str(error)) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(
-            where,
-            field=".".join(map(str, first["loc"])),
-            expected="a valid recipe",
-            found=f"'{first['input']}': {first['msg']}" if first["loc"] else first["msg"],
-        ) from error
+        raise InputError.from_validation(where, "a valid recipe", error) from error

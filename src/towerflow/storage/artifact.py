@@ -65,13 +65,7 @@ def read_manifest(path: Path) -> Manifest:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(file, expected="JSON", found=str(error)) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(
-            file,
-            field=".".join(map(str, first["loc"])),
-            expected="a valid manifest",
-            found=first["msg"],
-        ) from error
+        raise InputError.from_validation(file, "a valid manifest", error) from error
 
 
 def _describe(draft: ArtifactDraft, kind: ArtifactKind, step: str) -> Manifest:

@@ -11,6 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from towerflow.errors import InputError
 from towerflow.evaluation.protocol import PRIMARY_METRIC, Task, evaluate_model
 from towerflow.interactions.histories import IntArray, ItemLists
 from towerflow.models.learn import Learn, LearnConfig
@@ -66,7 +67,17 @@ def train_learn(
         histories: training items of each user, oldest first.
         validation: chooses the epoch; without users in it, the last epoch is kept.
         on_epoch: told of each epoch as it ends.
+
+    Raises:
+        InputError: no user has two training items, so there is no step to learn from.
     """
+    if not (histories.lengths >= 2).any():
+        raise InputError(
+            "the training split",
+            expected="a user with at least 2 items in it",
+            found="none",
+            hint="two more of each user's items are kept for validation and test",
+        )
     torch.manual_seed(training.seed)
     rng = np.random.default_rng(training.seed)
     model = Learn(config, embeddings.shape[1])

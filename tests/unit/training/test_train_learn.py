@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from towerflow.errors import InputError
 from towerflow.evaluation.protocol import Task, evaluate_model
 from towerflow.interactions.histories import ItemLists
 from towerflow.models.learn import Learn, LearnConfig
@@ -61,6 +62,12 @@ def test_without_validation_users_the_last_epoch_is_kept() -> None:
     model, curve = train(NOBODY, patience=1)
     assert len(curve) == 15
     assert ndcg(model) > 0.8
+
+
+def test_nothing_to_learn_from_is_said() -> None:
+    single = ItemLists.from_lists([[0], [1], []])
+    with pytest.raises(InputError, match="a user with at least 2 items in it, found none"):
+        train_learn(CONFIG, TRAINING, EMBEDDINGS, single, NOBODY)
 
 
 def test_each_epoch_is_told_as_it_ends() -> None:
