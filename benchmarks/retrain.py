@@ -71,7 +71,7 @@ def overhead_per_task() -> float:
     def noop(number: int) -> int:
         return number + 1
 
-    @dsl.pipeline(name="noop")
+    @dsl.pipeline(name="chain")
     def chain() -> int:
         number = noop(number=0)
         for _ in range(NOOP_TASKS - 1):

@@ -23,6 +23,7 @@ from towerflow.ingest.files import find_files
 from towerflow.local_run import RunFailed, compile_pipelines, run_retrain
 from towerflow.recipes import DEFAULT_RECIPE, load_recipe, recipe_names
 from towerflow.retrieval.release import Release
+from towerflow.run_display import run_display
 from towerflow.steps.gate import OPEN, read_decision
 from towerflow.storage.files import content_version
 from towerflow.summary import print_metrics, print_recommendations, print_run
@@ -124,7 +125,8 @@ def run(
         "unknown_items": unknown_items.value,
     }
     announce(f"running retrain on {name}, recipe {recipe}, log in {work / 'run.log'}")
-    outputs = run_retrain(arguments, work, announce)
+    with run_display(console) as tell:
+        outputs = run_retrain(arguments, work, tell)
     report = work / "report.html"
     shutil.copyfile(outputs["report"], report)
     decision = read_decision(Path(outputs["decision"]))
