@@ -32,8 +32,10 @@ def run_display(console: Console) -> Iterator[Callable[[str], None]]:
                 bar.remove_task(tasks.pop())
             if under_way := _UNDER_WAY.fullmatch(line):
                 done, total = (int(under_way[part].replace(",", "")) for part in ("done", "total"))
-                task = bar.add_task(under_way["what"], total=total, rest=under_way["rest"])
+                rest = f"{done:,}/{total:,} {under_way['rest']}"
+                task = bar.add_task(under_way["what"], total=total, rest=rest)
                 bar.update(task, completed=done)
+                bar.refresh()
                 tasks.append(task)
             else:
                 console.print(line, markup=False, highlight=False, soft_wrap=True)

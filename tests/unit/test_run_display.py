@@ -32,7 +32,7 @@ def test_in_a_log_every_line_stays() -> None:
 def test_on_a_terminal_what_is_under_way_becomes_a_bar() -> None:
     text = shown(terminal=True)
     assert "━" in text
-    assert "epochs, 1 epoch in 5.9 s, 1:28 left, loss 5.806" in text
+    assert "5/20 epochs, 1 epoch in 5.9 s, 1:28 left, loss 5.806" in text
     assert LINES[1] not in text
     for line in (LINES[0], LINES[2], LINES[3]):
         assert line in text
