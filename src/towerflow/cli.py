@@ -60,10 +60,10 @@ def cache_folder() -> Path:
 @app.command()
 def run(
     items: Annotated[
-        str, typer.Option(help="File or folder of items [default: MovieLens-100k].")
+        str, typer.Option(help="File or folder of items.", show_default="MovieLens-100k")
     ] = "",
     interactions: Annotated[
-        str, typer.Option(help="File or folder of interactions [default: MovieLens-100k].")
+        str, typer.Option(help="File or folder of interactions.", show_default="MovieLens-100k")
     ] = "",
     recipe: Annotated[
         str, typer.Option(help=f"{', '.join(recipe_names())}, or a YAML file of your own.")
@@ -76,7 +76,7 @@ def run(
     ] = bundled.DEFAULT_ENCODER,
     release_root: Annotated[
         Path | None,
-        typer.Option(help="Where to publish [default: <output>/releases/<name of the data>]."),
+        typer.Option(help="Where to publish.", show_default="<output>/releases/<name of the data>"),
     ] = None,
     output: Annotated[
         Path, typer.Option(help="Folder for all that a run writes.")
@@ -151,7 +151,7 @@ def compile_(
 
 ReleaseRoot = Annotated[
     Path | None,
-    typer.Option(help="Release root [default: the only one below towerflow-out/releases]."),
+    typer.Option(help="Release root.", show_default="the only one below towerflow-out/releases"),
 ]
 NumResults = Annotated[int, typer.Option("--k", help="How many.")]
 
