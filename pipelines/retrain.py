@@ -53,7 +53,7 @@ def retrain(
     Args:
         items: File or folder of items: item_id and title, brand, categories or description.
         interactions: File or folder of interactions: user_id, item_id, timestamp.
-        data_version: Version of both, such as a content hash; a new value makes KFP read anew.
+        data_version: Version of items, interactions and encoder; a new value makes KFP read anew.
         encoder: Folder of the frozen LLM.
         embedding_store: Root folder of the embedding store, shared by all runs.
         release_root: Folder where releases are published.

@@ -110,11 +110,12 @@ def run(
         name = bundled.DEFAULT_DATA
     work = (output / name).absolute()
     root = (release_root or output / "releases" / name).absolute()
+    encoder = resolve_encoder(model, cache)
     arguments: dict[str, str | int | float] = {
         "items": str(Path(items).absolute()),
         "interactions": str(Path(interactions).absolute()),
-        "data_version": content_version(Path(items), Path(interactions)),
-        "encoder": str(resolve_encoder(model, cache)),
+        "data_version": content_version(Path(items), Path(interactions), encoder),
+        "encoder": str(encoder),
         "embedding_store": str(cache / "embeddings"),
         "release_root": str(root),
         "recipe": recipe_text,

@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from tests.conftest import SHOP, SMALL_RECIPE
 
@@ -74,6 +76,21 @@ def test_a_second_run_takes_all_but_gate_and_publish_from_the_cache(
     assert second.stdout.count("unchanged, from the cache") == 7
     assert "not worse than the champion's" in second.stdout
     assert "is the current release already" in second.stdout
+
+
+def test_other_weights_in_the_same_folder_are_noticed(
+    first: subprocess.CompletedProcess[str], folder: Path, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    encoder = tmp_path / "encoder"
+    shutil.copytree(tiny_encoder, encoder)
+    release_root = ["--release-root", str(tmp_path / "releases")]
+    same = run(folder, encoder, *release_root)
+    assert same.stdout.count("0 texts embedded, 25 from the store") == 2
+    weights = load_file(encoder / "model.safetensors")
+    save_file({name: -weight for name, weight in weights.items()}, encoder / "model.safetensors")
+    changed = run(folder, encoder, *release_root)
+    assert changed.returncode == 0, changed.stderr
+    assert changed.stdout.count("25 texts embedded, 0 from the store") == 2
 
 
 def test_recommendations_follow_what_was_liked(

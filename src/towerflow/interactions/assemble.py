@@ -36,12 +36,13 @@ def catalogue(accepted: pa.Table, source: str) -> pa.Table:
     ids = ordered[schema.ITEM_ID].to_pylist()
     twice = next((a for a, b in itertools.pairwise(ids) if a == b), None)
     if twice is not None:
-        where = accepted.filter(pc.equal(accepted[schema.ITEM_ID], twice))
+        rows = accepted.filter(pc.equal(accepted[schema.ITEM_ID], twice)).to_pylist()
+        places = [f"row {row[schema.ROW]} of {row[schema.FILE]}" for row in rows[:2]]
         raise InputError(
             source,
             field=schema.ITEM_ID,
             expected="each id once",
-            found=f"'{twice}' in rows {', '.join(map(str, where[schema.ROW].to_pylist()))}",
+            found=f"'{twice}' {len(rows)} times, first in {' and '.join(places)}",
         )
     index = pa.array(np.arange(len(ordered)), pa.int64())
     columns = [index, *(ordered[name] for name in (schema.ITEM_ID, schema.TITLE, schema.TEXT))]

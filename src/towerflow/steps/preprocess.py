@@ -39,7 +39,7 @@ def preprocess(
     Args:
         items: file or folder with item_id and title, brand, categories, description.
         interactions: file or folder with user_id, item_id, timestamp.
-        data_version: of the sources; recorded, and what tells KFP's cache that they changed.
+        data_version: of all that a run reads; recorded, and what tells KFP's cache of a change.
         num_shards: how many tasks will embed the items.
         min_interactions: users with fewer are left out.
         max_rejected_share: of the rows of either source, 0 to 1; more rejects stop the run.

@@ -132,7 +132,12 @@ def test_unknown_items_can_be_set_aside(tmp_path: Path) -> None:
         (ITEMS, "user_id,item_id\nu,a\n", {}, ["interactions.csv: timestamp", "user_id, item_id"]),
         ("", INTERACTIONS, {}, ["items.csv", "an empty file"]),
         ("item_id,title\n", INTERACTIONS, {}, ["items.csv", "at least one row", "none"]),
-        (ITEMS + "a,Again\n", INTERACTIONS, {}, ["item_id", "each id once", "'a' in rows 1, 5"]),
+        (
+            ITEMS + "a,Again\n",
+            INTERACTIONS,
+            {},
+            ["item_id", "each id once", "'a' 2 times", "row 5 of"],
+        ),
         (ITEMS, INTERACTIONS + "u,q,4\n", {}, ["'q'", "row 7", "1 of 7", "unknown_items"]),
         (ITEMS, INTERACTIONS, {"min_interactions": 4}, ["user_id", "at least 4", "2 users"]),
         (ITEMS, INTERACTIONS + "u,d,soon\n", {}, ["14.3% (1 × unparsable timestamp)", "row 7"]),
