@@ -32,7 +32,7 @@ SHOP = Path(__file__).parent / "data" / "shop"
 SMALL_RECIPE = """
 description: LEARN, small enough for a test.
 model: {kind: learn, width: 16, num_layers: 1, num_heads: 2, feedforward: 32, dim: 8}
-training: {epochs: 30, patience: 30, batch_size: 8, learning_rate: 0.01}
+training: {epochs: 60, patience: 60, batch_size: 4, learning_rate: 0.005}
 """
 
 

@@ -21,7 +21,7 @@ ITEMS_AT_ONCE = 8192
 class LearnConfig(BaseModel):
     """Size of the tower; the paper's own sizes are in brackets."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     kind: Literal["learn"] = "learn"
     width: Annotated[int, Field(gt=0, description="Hidden width of the encoder [768].")] = 128
@@ -65,7 +65,9 @@ class EncoderLayer(nn.Module):
 
     def _attend(self, hidden: Tensor) -> Tensor:
         batch, length, width = hidden.shape
-        split = self.query_key_value(hidden).view(batch, length, 3, self.num_heads, -1)
+        split = self.query_key_value(hidden).view(
+            batch, length, 3, self.num_heads, width // self.num_heads
+        )
         query, key, value = split.permute(2, 0, 3, 1, 4)
         # Padding is on the right, so the causal mask already hides it from every real position.
         dropout = self.dropout.p if self.training else 0.0

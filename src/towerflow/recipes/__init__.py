@@ -59,8 +59,10 @@ def parse_recipe(text: str, where: str) -> Recipe:
         InputError: it is not YAML, or not a recipe.
     """
     try:
-        return Recipe.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as error:
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-45
         raise InputError(where, expected="YAML", found=str(error)) from error
+    try:
+        return Recipe.model_validate(content)
     except ValidationError as error:
         raise InputError.from_validation(where, "a valid recipe", error) from error

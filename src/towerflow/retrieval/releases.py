@@ -27,7 +27,7 @@ def current_release(root: Path) -> Path | None:
         release_id = json.loads(pointer.read_text("utf-8"))["release_id"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(pointer, expected="a release_id", found="something else") from error
-    if not isinstance(release_id, str) or PurePath(release_id).name != release_id:
+    if release_id in ("", "..") or PurePath(str(release_id)).name != release_id:
         raise InputError(pointer, field="release_id", expected="a name", found=str(release_id))
     folder = release_folder(root, release_id)
     if not folder.is_dir():

@@ -7,22 +7,33 @@ import numpy as np
 from towerflow.interactions.histories import IntArray, ItemLists
 
 
+def num_windows(histories: ItemLists, length: int) -> int:
+    """How many windows `cut_windows` makes."""
+    return int(_runs_per_user(histories, length).sum())
+
+
 def cut_windows(histories: ItemLists, length: int, rng: np.random.Generator) -> ItemLists:
-    """Cut each user's items into runs of at most `length` + 1, from a random start per user.
+    """Cut each user's items into as few runs of at most `length` + 1 as there can be.
 
     Neighbouring runs share one item: the last target of one is the first input of the next, so no
-    step from an item to the next is lost. Users with a single item have no such step.
+    step from an item to the next is lost. Users with a single item have no such step. What a
+    long history lacks to fill its runs is taken from the first and the last, at random.
     """
     runs = []
-    for user in range(len(histories)):
-        items = histories[user]
-        if len(items) < 2:
-            continue
-        start = int(rng.integers(1, min(length, len(items) - 1) + 1)) - length
-        while start < len(items) - 1:
+    counts = _runs_per_user(histories, length)
+    for user in np.flatnonzero(counts):
+        items = histories[int(user)]
+        slack = int(counts[user]) * length - (len(items) - 1)
+        first = -int(rng.integers(slack + 1))
+        for start in range(first, len(items) - 1, length):
             runs.append(items[max(start, 0) : start + length + 1])
-            start += length
     return ItemLists.from_lists(runs)
+
+
+def _runs_per_user(histories: ItemLists, length: int) -> IntArray:
+    steps = (histories.lengths - 1).clip(min=0)
+    runs: IntArray = -(-steps // length)
+    return runs
 
 
 def batches(

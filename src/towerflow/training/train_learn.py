@@ -17,7 +17,7 @@ from towerflow.interactions.histories import IntArray, ItemLists
 from towerflow.models.learn import Learn, LearnConfig
 from towerflow.models.losses import full_softmax_loss
 from towerflow.models.standardise import Standardise
-from towerflow.training.batches import batches
+from towerflow.training.batches import batches, num_windows
 
 SELECTION_CUTOFF: Final = 10
 MAX_GRADIENT_NORM: Final = 1.0
@@ -26,7 +26,7 @@ MAX_GRADIENT_NORM: Final = 1.0
 class TrainingConfig(BaseModel):
     """How a model is trained; which epoch is kept is decided on validation, never on test."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     epochs: Annotated[int, Field(gt=0, description="Passes over all interactions at most.")] = 40
     patience: Annotated[
@@ -38,7 +38,7 @@ class TrainingConfig(BaseModel):
     warmup_share: Annotated[
         float, Field(ge=0, lt=1, description="Share of all steps over which the rate rises.")
     ] = 0.05
-    seed: Annotated[int, Field(ge=0, description="Of weights, dropout and batches.")] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63, description="Of weights, dropout and batches.")] = 0
 
 
 @dataclass(frozen=True)
@@ -129,9 +129,8 @@ def window_loss(model: Learn, embeddings: Tensor, window: IntArray) -> Tensor:
 
 
 def num_batches(histories: ItemLists, max_history: int, training: TrainingConfig) -> int:
-    """Steps of an epoch, about: the random cuts move it by a few."""
-    windows = np.ceil((histories.lengths - 1).clip(min=0) / max_history).sum()
-    return max(1, math.ceil(int(windows) / training.batch_size))
+    """Steps of an epoch."""
+    return math.ceil(num_windows(histories, max_history) / training.batch_size)
 
 
 def warmup_cosine(step: int, steps: int, warmup_share: float) -> float:

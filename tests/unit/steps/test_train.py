@@ -35,7 +35,7 @@ def test_the_manifest_keeps_settings_and_curve(shop_run: Run) -> None:
     manifest = read_manifest(shop_run.model)
     curve = manifest.details["curve"]
     assert isinstance(curve, list)
-    assert [epoch["epoch"] for epoch in curve] == list(range(1, 31))
+    assert [epoch["epoch"] for epoch in curve] == list(range(1, 61))
     assert curve[-1]["loss"] < curve[0]["loss"]
     assert manifest.details["settings"]["model"]["width"] == 16
     assert manifest.inputs["dataset"] == read_manifest(shop_run.dataset).content_hash

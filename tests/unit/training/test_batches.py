@@ -49,3 +49,11 @@ def test_cuts_differ_between_epochs_and_repeat_under_a_seed() -> None:
     again = cut_windows(histories, 7, np.random.default_rng(1)).offsets.tolist()
     assert len({tuple(epoch) for epoch in epochs}) > 1
     assert again == epochs[0]
+
+
+@given(st.integers(2, 8), st.integers(7, 12), st.integers(0, 99))
+def test_a_history_that_fits_is_never_cut(num_items: int, length: int, seed: int) -> None:
+    histories = ItemLists.from_lists([list(range(num_items))])
+    windows = cut_windows(histories, length, np.random.default_rng(seed))
+    assert [windows[0].tolist()] == [list(range(num_items))]
+    assert len(windows) == 1
