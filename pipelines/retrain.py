@@ -1,6 +1,6 @@
 """`retrain`: raw data to a published index."""
 
-from typing import NamedTuple
+from typing import List, NamedTuple  # noqa: UP035 (kfp reads this spelling)
 
 from kfp import dsl
 
@@ -19,6 +19,7 @@ class Outputs(NamedTuple):
 
     dataset: dsl.Dataset
     rejected: dsl.Dataset
+    counts: dsl.Metrics
     metrics: dsl.Metrics
     report: dsl.HTML
     decision: dsl.Artifact
@@ -35,9 +36,25 @@ def retrain(
     recipe: str = "learn",
     max_tokens: int = 128,
     num_shards: int = 1,
-    min_interactions: int = 3,
+    preset: str = "",
+    columns: List[str] = [],  # noqa: UP006, B006
+    item_template: str = "plain",
+    min_rating: float = 0.0,
+    repeats: str = "first",
+    bot_quantile: float = 1.0,
+    max_history: int = 0,
+    min_user_interactions: int = 3,
+    min_item_interactions: int = 1,
+    catalogue: str = "all",
+    split: str = "temporal-leave-one-out",
+    split_share: float = 0.1,
+    few_shot: str = "none",
+    split_seed: int = 0,
+    previous_dataset: str = "",
     max_rejected_share: float = 0.05,
     unknown_items: str = "error",
+    beam_runner: str = "DirectRunner",
+    beam_options: List[str] = [],  # noqa: UP006, B006
 ) -> Outputs:
     """Raw data to a published index.
 
@@ -51,8 +68,8 @@ def retrain(
     8. and publish it.
 
     Args:
-        items: File or folder of items: item_id and title, brand, categories or description.
-        interactions: File or folder of interactions: user_id, item_id, timestamp.
+        items: File, folder or glob: item_id and title, brand, categories or description.
+        interactions: File, folder or glob: user_id, item_id, timestamp.
         data_version: Version of items, interactions and encoder; a new value makes KFP read anew.
         encoder: Folder of the frozen LLM.
         embedding_store: Root folder of the embedding store, shared by all runs.
@@ -60,18 +77,50 @@ def retrain(
         recipe: Name of a recipe, or the YAML text of one.
         max_tokens: Item texts are cut to this many tokens before the LLM reads them (LEARN: 500).
         num_shards: Number of parallel tasks that embed the items.
-        min_interactions: Users with fewer interactions are left out.
+        preset: Layout of a public dump (amazon-2014, -2018, -2023, movielens); empty: your own.
+        columns: Your column names, each as "item_id=asin" or "description=text+features".
+        item_template: What the LLM reads of an item: plain, learn, or a text with fields in braces.
+        min_rating: Interactions rated lower are left out; 0: ratings are not read.
+        repeats: Of a user's interactions with the same item keep first, last or all.
+        bot_quantile: Users with longer histories than this quantile are left out; 1: nobody.
+        max_history: Most recent interactions of a user that are kept; 0: all.
+        min_user_interactions: Users with fewer interactions are left out …
+        min_item_interactions: … and items with fewer, over and over until all have enough (k-core).
+        catalogue: Items to rank and serve: all, or only those interacted with.
+        split: temporal-leave-one-out, random-leave-one-out, global-time or new-items.
+        split_share: Of events (global-time) or items (new-items), for test and for validation each.
+        few_shot: Training interactions taken away: none, all but a single one a user, or half.
+        split_seed: Seed of what is random in a split.
+        previous_dataset: Folder of an earlier Dataset, to tell new, changed and gone items.
         max_rejected_share: Share of unusable rows, 0 to 1, above which the run stops.
         unknown_items: What to do with interactions that name unknown items, "error" or "reject".
+        beam_runner: Where Beam runs: DirectRunner, DataflowRunner, FlinkRunner, SparkRunner.
+        beam_options: Options of that runner, each as "project=my-project".
     """
     prepared = preprocess(
         items=items,
         interactions=interactions,
         data_version=data_version,
         num_shards=num_shards,
-        min_interactions=min_interactions,
+        preset=preset,
+        columns=columns,
+        item_template=item_template,
+        min_rating=min_rating,
+        repeats=repeats,
+        bot_quantile=bot_quantile,
+        max_history=max_history,
+        min_user_interactions=min_user_interactions,
+        min_item_interactions=min_item_interactions,
+        catalogue=catalogue,
+        split=split,
+        split_share=split_share,
+        few_shot=few_shot,
+        split_seed=split_seed,
+        previous_dataset=previous_dataset,
         max_rejected_share=max_rejected_share,
         unknown_items=unknown_items,
+        beam_runner=beam_runner,
+        beam_options=beam_options,
     ).set_display_name("Preprocess")
     dataset = prepared.outputs["dataset"]
 
@@ -119,6 +168,7 @@ def retrain(
     return Outputs(
         dataset=dataset,
         rejected=prepared.outputs["rejected"],
+        counts=prepared.outputs["counts"],
         metrics=metrics,
         report=evaluated.outputs["report"],
         decision=gated.outputs["decision"],

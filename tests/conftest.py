@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -42,6 +43,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if "gpu" in item.keywords:
                 item.add_marker(pytest.mark.skip(reason="needs a CUDA device, there is none here"))
+
+
+# What `preprocess` does if nobody says otherwise, but for LEARN's labels: they are easy to see.
+PREPROCESS: dict[str, Any] = {
+    "data_version": "1",
+    "num_shards": 1,
+    "preset": "",
+    "columns": [],
+    "item_template": "learn",
+    "min_rating": 0.0,
+    "repeats": "first",
+    "bot_quantile": 1.0,
+    "max_history": 0,
+    "min_user_interactions": 3,
+    "min_item_interactions": 1,
+    "catalogue": "all",
+    "split": "temporal-leave-one-out",
+    "split_share": 0.1,
+    "few_shot": "none",
+    "split_seed": 0,
+    "previous_dataset": "",
+    "max_rejected_share": 0.05,
+    "unknown_items": "error",
+    "beam_runner": "DirectRunner",
+    "beam_options": [],
+}
 
 
 @pytest.fixture(scope="session")
@@ -92,15 +119,15 @@ def shop_run(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ru
     root = tmp_path_factory.mktemp("shop-run")
     dataset, rejected = root / "dataset", root / "rejected"
     shards = preprocess(
-        items=str(SHOP / "items.jsonl"),
-        interactions=str(SHOP / "interactions.csv"),
-        data_version="1",
-        num_shards=2,
-        min_interactions=3,
-        max_rejected_share=0.05,
-        unknown_items="error",
-        dataset=dataset,
-        rejected=rejected,
+        **PREPROCESS
+        | {
+            "items": str(SHOP / "items.jsonl"),
+            "interactions": str(SHOP / "interactions.csv"),
+            "num_shards": 2,
+            "dataset": dataset,
+            "rejected": rejected,
+            "counts": root / "counts.json",
+        }
     )
     for shard in shards:
         embed_items(

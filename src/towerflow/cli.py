@@ -8,25 +8,31 @@ import os
 import shutil
 import sys
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Final
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
 from transformers.utils import logging as transformers_logging
 
-from towerflow import bundled
+from towerflow import bundled, cli_data
 from towerflow.embedding.encoder import require_model
 from towerflow.errors import InputError
 from towerflow.evaluation.metrics_file import EvaluationMetrics
 from towerflow.ingest.files import find_files
+from towerflow.ingest.layout import parse_columns
+from towerflow.ingest.presets import find_preset
+from towerflow.interactions.catalogue import CatalogueScope
+from towerflow.interactions.filters import Repeats
+from towerflow.interactions.splits import FewShot, SplitKind
 from towerflow.local_run import RunFailed, compile_pipelines, run_retrain
 from towerflow.recipes import DEFAULT_RECIPE, load_recipe, recipe_names
 from towerflow.retrieval.release import Release
 from towerflow.run_display import run_display
 from towerflow.steps.gate import OPEN, read_decision
-from towerflow.storage.files import content_version
+from towerflow.storage.filesystems import WILDCARDS, absolute, content_version, is_remote
 from towerflow.summary import print_metrics, print_recommendations, print_run
+from towerflow.text.template import parse_template
 
 DEFAULT_OUTPUT: Final = Path("towerflow-out")
 
@@ -83,15 +89,31 @@ def run(
     ] = DEFAULT_OUTPUT,
     max_tokens: Annotated[int, typer.Option(min=1, help="Item texts are cut to so many.")] = 128,
     num_shards: Annotated[int, typer.Option(min=1, help="Tasks that embed side by side.")] = 1,
-    min_interactions: Annotated[
-        int, typer.Option(min=1, help="Users with fewer are left out.")
-    ] = 3,
-    max_rejected_share: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of unusable rows that stops the run.")
-    ] = 0.05,
+    preset: cli_data.Preset = "",
+    column: cli_data.Columns = None,
+    item_template: cli_data.ItemTemplate = "plain",
+    min_rating: cli_data.MinRating = 0.0,
+    repeats: cli_data.RepeatsKept = Repeats.FIRST,
+    bot_quantile: cli_data.BotQuantile = 1.0,
+    max_history: cli_data.MaxHistory = 0,
+    min_user_interactions: cli_data.MinUserInteractions = 3,
+    min_item_interactions: cli_data.MinItemInteractions = 1,
+    catalogue: cli_data.Catalogue = CatalogueScope.ALL,
+    split: cli_data.Split = SplitKind.TEMPORAL,
+    split_share: cli_data.SplitShare = 0.1,
+    few_shot: cli_data.FewShotKept = FewShot.NONE,
+    split_seed: cli_data.SplitSeed = 0,
+    previous_dataset: cli_data.PreviousDataset = "",
+    max_rejected_share: cli_data.MaxRejectedShare = 0.05,
     unknown_items: Annotated[
-        UnknownItems, typer.Option(help="Interactions that name unknown items stop the run or not.")
+        UnknownItems,
+        typer.Option(
+            help="Interactions that name unknown items stop the run or not.",
+            rich_help_panel=cli_data.PANEL,
+        ),
     ] = UnknownItems.ERROR,
+    beam_runner: cli_data.BeamRunnerName = "DirectRunner",
+    beam_option: cli_data.BeamOptions = None,
 ) -> None:
     """Run the retrain pipeline on this machine, from raw data to a published index."""
     cache = cache_folder()
@@ -101,29 +123,47 @@ def run(
         )
     recipe_text = resolve_recipe(recipe)
     if items:
-        find_files(items)
-        find_files(interactions)
-        name = data_name(Path(items))
+        layouts = find_preset(preset).with_columns(parse_columns(column or []))
+        find_files(items, layouts.items)
+        find_files(interactions, layouts.interactions)
+        name = data_name(items)
     else:
         found = bundled.movielens_100k(cache, announce)
         items, interactions = map(str, found)
         name = bundled.DEFAULT_DATA
+    parse_template(item_template)
     work = (output / name).absolute()
     root = (release_root or output / "releases" / name).absolute()
     encoder = resolve_encoder(model, cache)
-    arguments: dict[str, str | int | float] = {
-        "items": str(Path(items).absolute()),
-        "interactions": str(Path(interactions).absolute()),
-        "data_version": content_version(Path(items), Path(interactions), encoder),
+    arguments: dict[str, Any] = {
+        "items": absolute(items),
+        "interactions": absolute(interactions),
+        "data_version": content_version(items, interactions, str(encoder)),
         "encoder": str(encoder),
         "embedding_store": str(cache / "embeddings"),
         "release_root": str(root),
         "recipe": recipe_text,
         "max_tokens": max_tokens,
         "num_shards": num_shards,
-        "min_interactions": min_interactions,
+        "preset": preset,
+        "columns": column or [],
+        "item_template": item_template,
+        "min_rating": min_rating,
+        "repeats": repeats.value,
+        "bot_quantile": bot_quantile,
+        "max_history": max_history,
+        "min_user_interactions": min_user_interactions,
+        "min_item_interactions": min_item_interactions,
+        "catalogue": catalogue.value,
+        "split": split.value,
+        "split_share": split_share,
+        "few_shot": few_shot.value,
+        "split_seed": split_seed,
+        "previous_dataset": absolute(previous_dataset) if previous_dataset else "",
         "max_rejected_share": max_rejected_share,
         "unknown_items": unknown_items.value,
+        "beam_runner": beam_runner,
+        "beam_options": beam_option or [],
     }
     announce(f"running retrain on {name}, recipe {recipe}, log in {work / 'run.log'}")
     with run_display(console) as tell:
@@ -223,11 +263,14 @@ def resolve_encoder(model: str, cache: Path) -> Path:
     return folder.absolute()
 
 
-def data_name(items: Path) -> str:
-    """A short name for own data: `shop/items.parquet` and `shop` are `shop`."""
-    stem = items.name.split(".")[0]
-    name = items.absolute().parent.name if stem == "items" and not items.is_dir() else stem
-    return name or "data"
+def data_name(items: str) -> str:
+    """A short name for own data: `shop/items.parquet`, `shop/*.json` and `shop` are `shop`."""
+    path = PurePosixPath(items.partition("://")[2] or Path(items).absolute().as_posix())
+    stem = path.name.split(".")[0]
+    is_folder = not is_remote(items) and Path(items).is_dir()
+    if not is_folder and (stem == "items" or any(letter in stem for letter in WILDCARDS)):
+        stem = path.parent.name
+    return stem or "data"
 
 
 def only_release_root() -> Path:

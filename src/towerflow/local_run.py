@@ -18,7 +18,8 @@ from typing import IO, Final
 
 from towerflow.errors import InputError
 from towerflow.progress import clock
-from towerflow.storage.files import content_version, files_under
+from towerflow.storage.files import files_under
+from towerflow.storage.filesystems import content_version
 
 Announce = Callable[[str], None]
 Argument = str | int | float
@@ -74,7 +75,7 @@ def run_retrain(
     """
     # In place of an image: the code itself, so that a change of code is not hidden by the cache.
     sources = [p for p in files_under(Path(__file__).parent) if p.suffix != ".pyc"]
-    code = f"towerflow-local:{content_version(*sources)}"
+    code = f"towerflow-local:{content_version(*map(str, sources))}"
     images = {"TOWERFLOW_CPU_IMAGE": code, "TOWERFLOW_GPU_IMAGE": code}
     compile_pipelines(work, images)
     with tempfile.TemporaryDirectory() as temporary:

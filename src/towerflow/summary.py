@@ -30,10 +30,18 @@ def print_run(
 
 
 def print_counts(console: Console, dataset: Path) -> None:
-    """One line of counts."""
+    """What there is, what could not be used, and what was left out on purpose."""
     counts = read_manifest(dataset).counts
-    shown = ("items", "users", "interactions", "rejected")
-    console.print("\ndataset  " + ", ".join(f"{counts[name]:,} {name}" for name in shown))
+    kept = ", ".join(f"{counts[name]:,} {name}" for name in ("items", "users", "interactions"))
+    rejected = counts["rejected_items"] + counts["rejected_interactions"]
+    console.print(f"\ndataset  {kept}, {rejected:,} rows rejected")
+    dropped = [
+        f"{number:,} ({name.removeprefix('dropped_').replace('_', ' ')})"
+        for name, number in counts.items()
+        if name.startswith("dropped_") and number
+    ]
+    if dropped:
+        console.print(f"left out {', '.join(dropped)}")
 
 
 def print_metrics(console: Console, metrics: EvaluationMetrics, recipe: str) -> None:

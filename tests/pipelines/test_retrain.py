@@ -51,7 +51,7 @@ def test_it_goes_from_raw_data_to_a_release(
     first: subprocess.CompletedProcess[str], folder: Path
 ) -> None:
     assert first.returncode == 0, first.stdout + first.stderr
-    assert "50 items, 40 users, 279 interactions, 3 rejected" in first.stdout
+    assert "50 items, 40 users, 279 interactions, 3 rows rejected" in first.stdout
     for name in ("small.yaml (this model)", "popularity", "content_mean"):
         assert name in first.stdout
     assert "Traceback" not in first.stdout + first.stderr

@@ -21,10 +21,13 @@ from towerflow.errors import InputError
         ("shop/items.jsonl.gz", "shop"),
         ("data/shop.csv", "shop"),
         ("data/shop", "shop"),
+        ("gs://bucket/shop/items.jsonl.gz", "shop"),
+        ("gs://bucket/shop", "shop"),
+        ("shop/part-*.csv", "shop"),
     ],
 )
 def test_data_are_named_by_their_folder_or_file(path: str, name: str) -> None:
-    assert data_name(Path(path)) == name
+    assert data_name(path) == name
 
 
 def test_a_recipe_file_becomes_its_text(tmp_path: Path) -> None:

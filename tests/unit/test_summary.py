@@ -14,7 +14,8 @@ def test_counts_metrics_paths_and_real_recommendations(shop_run: Run) -> None:
     outputs = {"dataset": str(shop_run.dataset), "metrics": str(shop_run.metrics)}
     print_run(console, outputs, shop_run.release_root, Path("report.html"), "small")
     text = console.export_text()
-    assert "50 items, 40 users, 279 interactions, 3 rejected" in text
+    assert "50 items, 40 users, 279 interactions, 3 rows rejected" in text
+    assert "left out 2 (small users)" in text
     for name in ("small (this model)", "popularity", "content_mean", "Recall@10", "NDCG@10"):
         assert name in text
     assert "report   report.html" in text

@@ -1,150 +1,131 @@
 """Find the raw files of a source and check, before any work, that they can be what they say."""
 
-import csv
-import gzip
-import itertools
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Final
+from dataclasses import dataclass, replace
+from typing import IO, Final, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from towerflow.errors import InputError
-from towerflow.storage.files import files_under
+from towerflow.ingest.layout import Layout
+from towerflow.storage.filesystems import FoundFile, match_files, name_matches, open_binary
 
 PARQUET_MAGIC: Final = b"PAR1"
-GZIP_MAGIC: Final = b"\x1f\x8b"
+COMPRESSIONS: Final = {".gz": ("gzip", b"\x1f\x8b"), ".zst": ("zstd", b"\x28\xb5\x2f\xfd")}
+UTF_16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 FORMATS: Final = {
     ".parquet": "parquet",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "jsonl",
     ".csv": "csv",
-    ".tsv": "tsv",
+    ".tsv": "delimited",
 }
-ENDINGS: Final = "a file ending in .parquet, .jsonl, .json, .csv or .tsv (the text ones also .gz)"
-JSON_LINES_SAMPLED: Final = 100
-MAX_CSV_FIELD: Final = 10_000_000  # characters; the csv module's own limit is 131,072
+ENDINGS: Final = (
+    "a file ending in .parquet, .jsonl, .json, .csv or .tsv (the text ones also .gz or .zst)"
+)
+ROW_GROUP_BYTES: Final = 32_000_000  # of Parquet that a worker reads at once
 
 
 @dataclass(frozen=True)
 class RawFile:
-    """One file of a source."""
+    """One file of a source, or some row groups of one.
+
+    Attributes:
+        path: where it lies.
+        format: "parquet", "jsonl", "python", "csv" or "delimited".
+        compression: "", "gzip" or "zstd", of the file as a whole.
+        layout: what its ending does not tell.
+        row_groups: first and past the last row group of a Parquet file.
+        first_row: number of the first row that is read, counted from 1.
+    """
 
     path: str
     format: str
-
-    @property
-    def is_gzipped(self) -> bool:
-        """Whether the file is compressed as a whole."""
-        return self.path.endswith(".gz")
-
-    @contextmanager
-    def open_text(self) -> Iterator[IO[str]]:
-        """Open for reading as UTF-8; bytes that are not become U+FFFD and stay visible."""
-        opener = gzip.open if self.is_gzipped else open
-        with opener(self.path, "rt", encoding="utf-8-sig", errors="replace", newline="") as text:
-            yield text
+    compression: str
+    layout: Layout
+    row_groups: tuple[int, int] = (0, 0)
+    first_row: int = 1
 
     @contextmanager
-    def open_csv(self) -> Iterator[Iterator[list[str]]]:
-        """Open a .csv or .tsv; rows as lists, the header first."""
-        csv.field_size_limit(MAX_CSV_FIELD)
-        with self.open_text() as text:
-            if self.format == "csv":
-                yield csv.reader(text, strict=True)
+    def open(self) -> Iterator[IO[bytes]]:
+        """Open for reading, decompressed."""
+        with open_binary(self.path) as file:
+            if self.compression:
+                raw = pa.PythonFile(file, mode="r")
+                yield cast(IO[bytes], pa.CompressedInputStream(raw, self.compression))
             else:
-                yield csv.reader(text, delimiter="\t", quoting=csv.QUOTE_NONE)
+                yield file
 
 
-def find_files(source: str) -> list[RawFile]:
-    """The files of `source`, a file or a folder, in order of their names.
+def find_files(source: str, layouts: Sequence[Layout]) -> list[RawFile]:
+    """The files of `source`, a file, a folder or a glob, in order of their names.
 
     Raises:
         InputError: there is none, one has an unknown ending, or is not what its ending says.
     """
-    path = Path(source)
-    if path.is_dir():
-        paths = files_under(path)
-        if not paths:
-            raise InputError(source, expected=ENDINGS, found="an empty folder")
-    elif path.is_file():
-        paths = [path]
-    else:
-        raise InputError(source, expected="a file or a folder", found="nothing there")
-    return [_recognise(path) for path in paths]
+    found = match_files(source)
+    if not found:
+        raise InputError(source, expected="a file, a folder or a glob", found="nothing there")
+    files = []
+    for file in found:
+        layout = next((one for one in layouts if name_matches(file.name, one.files)), None)
+        if layout is None and len(found) == 1:  # named by the user: then the name is no matter
+            layout = layouts[0]
+        if layout is not None:
+            files.append(_recognise(file, layout))
+    if not files:
+        wanted = ", ".join(name for layout in layouts for name in layout.files)
+        raise InputError(source, expected=f"files called {wanted}", found=found[0].name)
+    return files
 
 
-def require_columns(file: RawFile, required: tuple[str, ...], any_of: tuple[str, ...]) -> None:
-    """Check the header of `file`; JSON Lines have none, their rows are checked one by one.
-
-    Raises:
-        InputError: a column is missing, or the header can't be read.
-    """
-    columns = _header(file)
-    found = f"columns {', '.join(columns)}" if columns else "no columns"
-    for name in required:
-        if name not in columns:
-            raise InputError(file.path, field=name, expected="a column of that name", found=found)
-    if any_of and not set(any_of) & set(columns):
-        raise InputError(
-            file.path, expected=f"at least one of the columns {', '.join(any_of)}", found=found
-        )
+def split_row_groups(files: Sequence[RawFile]) -> list[RawFile]:
+    """Parquet files in pieces of whole row groups, so that several workers can read one file."""
+    pieces: list[RawFile] = []
+    for file in files:
+        pieces.extend(_pieces(file) if file.format == "parquet" else [file])
+    return pieces
 
 
-def _recognise(path: Path) -> RawFile:
-    name = path.name.removesuffix(".gz")
-    format_ = FORMATS.get(Path(name).suffix.lower())
-    if format_ is None or (format_ == "parquet" and path.name.endswith(".gz")):
-        raise InputError(path, expected=ENDINGS, found=f"'{path.name}'")
-    with path.open("rb") as file:
-        start = file.read(4)
+def _pieces(file: RawFile) -> Iterator[RawFile]:
+    with open_binary(file.path) as opened:
+        metadata = pq.ParquetFile(opened).metadata
+    start, row, rows, size = 0, 1, 0, 0
+    for group in range(metadata.num_row_groups):
+        rows += metadata.row_group(group).num_rows
+        size += metadata.row_group(group).total_byte_size
+        if size >= ROW_GROUP_BYTES or group == metadata.num_row_groups - 1:
+            yield replace(file, row_groups=(start, group + 1), first_row=row)
+            start, row, rows, size = group + 1, row + rows, 0, 0
+
+
+def _recognise(file: FoundFile, layout: Layout) -> RawFile:
+    ending = next((ending for ending in COMPRESSIONS if file.path.endswith(ending)), "")
+    compression, magic = COMPRESSIONS.get(ending, ("", b""))
+    stem = file.name.removesuffix(ending)
+    format_ = layout.format or FORMATS.get(stem[stem.rfind(".") :].lower(), "")
+    if not format_ or (format_ == "parquet" and compression):
+        raise InputError(file.path, expected=ENDINGS, found=f"'{file.name}'")
+    with open_binary(file.path) as opened:
+        start = opened.read(4)
     if not start:
-        raise InputError(path, expected="rows", found="an empty file")
+        raise InputError(file.path, expected="rows", found="an empty file")
+    if start.startswith(UTF_16_MARKS):
+        raise InputError(file.path, expected="UTF-8 text", found="a file in UTF-16")
     if (format_ == "parquet") != (start == PARQUET_MAGIC):
         raise InputError(
-            path,
+            file.path,
             expected=f"{format_} as its ending says",
             found=f"a file that starts with {start!r}",
         )
-    if path.name.endswith(".gz") != (start[:2] == GZIP_MAGIC):
+    packed = any(start.startswith(mark) for _, mark in COMPRESSIONS.values())
+    if packed != bool(compression) or not start.startswith(magic):
         raise InputError(
-            path,
-            expected="gzip as its ending says" if path.name.endswith(".gz") else "text",
-            found=f"a file that starts with {start[:2]!r}",
+            file.path,
+            expected=f"{compression} as its ending says" if compression else "text",
+            found=f"a file that starts with {start!r}",
         )
-    return RawFile(str(path), format_)
-
-
-def _header(file: RawFile) -> list[str]:
-    try:
-        if file.format == "parquet":
-            return list(pq.read_schema(file.path).names)
-        if file.format == "jsonl":
-            return _first_keys(file)
-        with file.open_csv() as rows:
-            return [name.strip() for name in next(rows, [])]
-    except (OSError, EOFError, pa.ArrowInvalid, csv.Error) as error:
-        raise InputError(file.path, expected=f"readable {file.format}", found=str(error)) from error
-
-
-def _first_keys(file: RawFile) -> list[str]:
-    """Keys of the first objects of a JSON Lines file; later rows may lack some of them."""
-    keys: dict[str, None] = {}
-    first_line = ""
-    with file.open_text() as lines:
-        for line in itertools.islice(lines, JSON_LINES_SAMPLED):
-            first_line = first_line or line.strip()
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(row, dict):
-                keys.update(dict.fromkeys(row))
-    if not keys:
-        raise InputError(file.path, expected="one JSON object a line", found=f"'{first_line[:60]}'")
-    return list(keys)
+    return RawFile(file.path, format_, compression, layout)

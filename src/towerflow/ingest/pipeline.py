@@ -1,67 +1,246 @@
-"""The Beam pipeline around reading and checking: files in, Parquet out.
+"""The Beam pipelines around reading and checking: files in, clean items and user shards out.
 
 Elements are Arrow tables, not rows: row-at-a-time Beam costs several times the work itself.
+Interactions are keyed by a hash of the user, so that no worker ever holds all users.
 """
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 import apache_beam as beam
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-from apache_beam.options.pipeline_options import PipelineOptions
 
-from towerflow.ingest.check import Checked, Source
-from towerflow.ingest.files import RawFile
+from towerflow.ingest.beam_runner import BeamRunner, join
+from towerflow.ingest.check import (
+    CHECKED_ITEMS,
+    KnownItems,
+    check_interactions,
+    check_items,
+)
+from towerflow.ingest.files import RawFile, split_row_groups
 from towerflow.ingest.read import read_tables
-from towerflow.schema import FILE, REJECTED_SCHEMA, ROW
+from towerflow.interactions.arrange import TIE
+from towerflow.interactions.hashing import UnsignedArray, hash_ids
+from towerflow.interactions.splits import event_hash
+from towerflow.schema import FILE, ITEM_ID, ITEM_INDEX, REJECTED_SCHEMA, ROW, USER_ID
+from towerflow.storage.filesystems import match_files, read_parquet, write_parquet
+from towerflow.text.template import Segment
 
-REJECTED: Final = "rejected"
 ACCEPTED: Final = "accepted"
+REJECTED: Final = "rejected"
+NUMBERS: Final = "numbers"
+READ: Final = "rows_read"
+LOW_RATED: Final = "dropped_low_rating"
+REPEATS: Final = "dropped_repeats"
 
 
-class CheckTables(beam.DoFn):  # type: ignore[misc]
-    """Apply the source's check to each table; rejected rows go to a side output."""
+class Ingested(NamedTuple):
+    """What came out of a source.
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
-
-    def process(self, element: pa.Table) -> Iterator[pa.Table]:
-        """Yield accepted rows, and rejected ones tagged so."""
-        checked = self.source.check(element)
-        yield checked.accepted
-        yield beam.pvalue.TaggedOutput(REJECTED, checked.rejected)
-
-
-def read_and_check(files: list[RawFile], source: Source, workspace: Path) -> Checked:
-    """Read every row of `files`, check it, and return all rows in order of file and row.
-
-    Args:
-        files: what to read.
-        source: which columns, and the check; columns that a file lacks are null.
-        workspace: an existing folder for Beam's output files.
+    Attributes:
+        accepted: paths of what can be used.
+        rejected: `REJECTED_SCHEMA`, in order of file and row.
+        rows_read: how many rows were read.
+        dropped: how many of them were left out on purpose, by reason.
     """
-    with beam.Pipeline(options=PipelineOptions([])) as pipeline:
-        checked = (
-            pipeline
-            | "List the files" >> beam.Create(files)
-            | "Spread them over workers" >> beam.Reshuffle()
-            | "Read Arrow tables" >> beam.FlatMap(read_tables, columns=source.columns)
-            | "Check and clean rows"
-            >> beam.ParDo(CheckTables(source)).with_outputs(REJECTED, main=ACCEPTED)
+
+    accepted: list[str]
+    rejected: pa.Table
+    rows_read: int
+    dropped: dict[str, int]
+
+
+class CheckItems(beam.DoFn):  # type: ignore[misc]
+    """`check_items` with rejected rows and row counts as side outputs."""
+
+    def __init__(self, segments: list[Segment]) -> None:
+        self.segments = segments
+
+    def process(self, element: pa.Table) -> Iterator[Any]:
+        """Yield accepted rows, then the tagged rest."""
+        checked = check_items(element, self.segments)
+        yield checked.accepted
+        yield from _aside(element, checked.rejected, 0)
+
+
+class CheckInteractions(beam.DoFn):  # type: ignore[misc]
+    """`check_interactions` with accepted rows keyed by user shard; the rest as side outputs."""
+
+    def __init__(self, known_items: str, min_rating: float | None, num_shards: int) -> None:
+        self.known_items = known_items
+        self.min_rating = min_rating
+        self.num_shards = num_shards
+        self.known: KnownItems | None = None
+        self.item_hash: UnsignedArray | None = None
+
+    def setup(self) -> None:
+        """Read the items once a worker."""
+        self.known = read_known_items(self.known_items)
+        self.item_hash = hash_ids(self.known.item_ids)
+
+    def process(self, element: pa.Table) -> Iterator[Any]:
+        """Yield (shard, accepted rows of its users), then the tagged rest."""
+        assert self.known is not None
+        assert self.item_hash is not None
+        checked = check_interactions(element, self.known, self.min_rating)
+        yield from key_by_user(checked.accepted, self.item_hash, self.num_shards)
+        yield from _aside(element, checked.rejected, checked.low_rated)
+
+
+def ingest_items(
+    runner: BeamRunner,
+    files: list[RawFile],
+    columns: tuple[str, ...],
+    segments: list[Segment],
+    workspace: str,
+) -> Ingested:
+    """Read, clean and check all items; `accepted` are Parquet files of `CHECKED_ITEMS`."""
+    folder = join(workspace, "items")
+    with runner.pipeline() as pipeline:
+        checked = _read(pipeline, files, columns) | "Check and clean" >> beam.ParDo(
+            CheckItems(segments)
+        ).with_outputs(REJECTED, NUMBERS, main=ACCEPTED)
+        checked[ACCEPTED] | "Write the accepted" >> beam.io.WriteToParquetBatched(
+            join(folder, ACCEPTED), CHECKED_ITEMS, file_name_suffix=".parquet"
         )
-        for name, table_schema in ((ACCEPTED, source.accepted), (REJECTED, REJECTED_SCHEMA)):
-            checked[name] | f"Write {name} rows" >> beam.io.WriteToParquetBatched(
-                str(workspace / name), table_schema, file_name_suffix=".parquet"
-            )
-    return Checked(
-        _read_parts(workspace, ACCEPTED, source.accepted),
-        _read_parts(workspace, REJECTED, REJECTED_SCHEMA),
+        _write_rejected(checked[REJECTED], folder)
+        _write_numbers(checked[NUMBERS], folder)
+    return _collect(folder, ACCEPTED)
+
+
+def ingest_interactions(
+    runner: BeamRunner,
+    files: list[RawFile],
+    columns: tuple[str, ...],
+    check: CheckInteractions,
+    arrange: Callable[[pa.Table], pa.Table],
+    workspace: str,
+) -> Ingested:
+    """Read and check all interactions, and bring each user's together.
+
+    `accepted` are files of what `arrange` makes of all rows of a shard's users
+    (`CHECKED_INTERACTIONS` with a tie-break), in order of the shards; empty shards have none.
+    """
+    folder = join(workspace, "interactions")
+    with runner.pipeline() as pipeline:
+        checked = _read(pipeline, files, columns) | "Check and key by user" >> beam.ParDo(
+            check
+        ).with_outputs(REJECTED, NUMBERS, main=ACCEPTED)
+        repeats = (
+            checked[ACCEPTED]
+            | "Keyed tables" >> beam.Map(_same).with_output_types(tuple[int, pa.Table])
+            | "Bring users together" >> beam.GroupByKey()
+            | "Arrange a shard" >> beam.Map(partial(_write_shard, arrange=arrange, folder=folder))
+        )
+        _write_rejected(checked[REJECTED], folder)
+        numbers = (checked[NUMBERS], repeats) | "All numbers" >> beam.Flatten()
+        _write_numbers(numbers, folder)
+    return _collect(folder, "shard")
+
+
+def key_by_user(
+    table: pa.Table, item_hash: UnsignedArray, num_shards: int
+) -> Iterator[tuple[int, pa.Table]]:
+    """Rows, each with its tie-break, by the high bits of their user's hash.
+
+    So users in order of their hash are in order of the shards, however many there are;
+    `num_shards` is a power of two.
+    """
+    if not len(table):
+        return
+    user_hash = hash_ids(table[USER_ID].combine_chunks())
+    ties = event_hash(user_hash, item_hash[table[ITEM_INDEX].to_numpy()])
+    keyed = table.append_column(TIE, pa.array(ties))
+    bits = num_shards.bit_length() - 1
+    shards = user_hash >> np.uint64(64 - bits) if bits else np.zeros(len(table), dtype=np.uint64)
+    order = np.argsort(shards, kind="stable")
+    bounds = np.searchsorted(shards[order], np.arange(num_shards + 1, dtype=np.uint64))
+    ordered = keyed.take(pa.array(order))
+    for shard in np.flatnonzero(np.diff(bounds)):
+        yield int(shard), ordered.slice(bounds[shard], bounds[shard + 1] - bounds[shard])
+
+
+def write_known_items(path: str, known: KnownItems) -> None:
+    """Write what the interactions' workers must know of the items."""
+    ids = pa.concat_arrays([known.item_ids, known.rejected_ids])
+    is_known = np.arange(len(ids)) < len(known.item_ids)
+    write_parquet(path, pa.table({ITEM_ID: ids, "known": is_known}))
+
+
+def read_known_items(path: str) -> KnownItems:
+    """Read what `write_known_items` wrote."""
+    table = read_parquet(path)
+    ids, known = table[ITEM_ID].combine_chunks(), table["known"].combine_chunks()
+    num_known = int(known.true_count)
+    return KnownItems(ids.slice(0, num_known), ids.slice(num_known))
+
+
+def _read(pipeline: beam.Pipeline, files: list[RawFile], columns: tuple[str, ...]) -> Any:
+    return (
+        pipeline
+        | "List the files" >> beam.Create(split_row_groups(files))
+        | "Spread them over workers" >> beam.Reshuffle()
+        | "Read Arrow tables"
+        >> beam.FlatMap(read_tables, columns=columns).with_output_types(pa.Table)
     )
 
 
-def _read_parts(workspace: Path, name: str, schema: pa.Schema) -> pa.Table:
-    """Beam promises no order among its files, so it is restored."""
-    parts = [pq.read_table(path, schema=schema) for path in sorted(workspace.glob(f"{name}-*"))]
-    return pa.concat_tables(parts).sort_by([(FILE, "ascending"), (ROW, "ascending")])
+def _aside(read: pa.Table, rejected: pa.Table, low_rated: int) -> Iterator[Any]:
+    yield beam.pvalue.TaggedOutput(NUMBERS, (READ, len(read)))
+    yield beam.pvalue.TaggedOutput(NUMBERS, (LOW_RATED, low_rated))
+    if len(rejected):
+        yield beam.pvalue.TaggedOutput(REJECTED, rejected)
+
+
+def _write_rejected(rejected: Any, folder: str) -> None:
+    rejected | "Write the rejected" >> beam.io.WriteToParquetBatched(
+        join(folder, REJECTED), REJECTED_SCHEMA, file_name_suffix=".parquet"
+    )
+
+
+def _write_numbers(numbers: Any, folder: str) -> None:
+    (
+        numbers
+        | "Add the numbers up" >> beam.CombinePerKey(sum)
+        | "Write each number" >> beam.Map(_write_number, folder=folder)
+    )
+
+
+def _write_number(number: tuple[str, int], folder: str) -> None:
+    name, value = number
+    write_parquet(join(folder, f"number-{name}.parquet"), pa.table({name: [value]}))
+
+
+def _write_shard(
+    keyed: tuple[int, Iterable[pa.Table]],
+    arrange: Callable[[pa.Table], pa.Table],
+    folder: str,
+) -> tuple[str, int]:
+    shard, tables = keyed
+    table = pa.concat_tables(list(tables))
+    arranged = arrange(table)
+    write_parquet(join(folder, f"shard-{shard:05}.parquet"), arranged)
+    return REPEATS, len(table) - len(arranged)
+
+
+def _collect(folder: str, accepted: str) -> Ingested:
+    dropped: dict[str, int] = {}
+    for path in _paths(folder, "number-"):
+        dropped |= read_parquet(path).to_pylist()[0]
+    rows_read = dropped.pop(READ, 0)
+    rejected = [read_parquet(path).cast(REJECTED_SCHEMA) for path in _paths(folder, REJECTED)]
+    # Beam promises no order among its files, so it is restored.
+    ordered = pa.concat_tables([REJECTED_SCHEMA.empty_table(), *rejected]).sort_by(
+        [(FILE, "ascending"), (ROW, "ascending")]
+    )
+    return Ingested(_paths(folder, accepted), ordered, rows_read, dropped)
+
+
+def _paths(folder: str, prefix: str) -> list[str]:
+    return [file.path for file in match_files(folder) if file.name.startswith(prefix)]
+
+
+def _same(element: Any) -> Any:
+    return element

@@ -1,155 +1,157 @@
 """Read a raw file as Arrow tables, a batch of rows at a time, whatever its format.
 
-Every table has `file`, `row`, the wanted columns as strings (a timestamp may be a number), and
-`problem` with `raw` for rows that could not be parsed. Nothing raises: a file that breaks off
+Every table has `file`, `row`, the wanted columns as strings (timestamp and rating may be numbers),
+and `problem` with `raw` for rows that could not be parsed. Nothing raises: a file that breaks off
 yields a row whose problem starts with UNREADABLE.
 """
 
-import csv
-import itertools
-import json
 import zlib
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from towerflow.errors import InputError
 from towerflow.ingest.files import RawFile
-from towerflow.schema import FILE, RAW, RAW_LIMIT, ROW, TIMESTAMP
+from towerflow.ingest.lines import line_blocks
+from towerflow.ingest.read_delimited import csv_tables, delimited_tables, header
+from towerflow.ingest.read_json import (
+    SAMPLED_LINES,
+    json_tables,
+    parse_json,
+    parse_python,
+    python_tables,
+)
+from towerflow.ingest.values import (
+    UNREADABLE,
+    Problem,
+    as_column,
+    join_columns,
+    rows_to_table,
+    without_problems,
+)
+from towerflow.schema import FILE, ROW
+from towerflow.storage.filesystems import open_binary
 
-PROBLEM: Final = "problem"
-UNREADABLE: Final = "unreadable file"
-ROWS_AT_ONCE: Final = 10_000
-_READ_ERRORS = (OSError, EOFError, zlib.error, pa.ArrowException, csv.Error)
-
-Row = dict[str, Any]
+PARQUET_ROWS_AT_ONCE: Final = 50_000
+READ_ERRORS: Final = (OSError, EOFError, zlib.error, pa.ArrowException)
+_TEXT_READERS: Final = {
+    "jsonl": json_tables,
+    "python": python_tables,
+    "csv": csv_tables,
+    "delimited": delimited_tables,
+}
 
 
 def read_tables(file: RawFile, columns: tuple[str, ...]) -> Iterator[pa.Table]:
-    """Yield the rows of `file` in order, at most ROWS_AT_ONCE a table."""
-    next_row = 1
-    tables = _read_parquet(file, columns) if file.format == "parquet" else _read_text(file, columns)
-    for table in tables:
-        yield _number_rows(table, file, next_row)
-        next_row += len(table)
+    """Yield the rows of `file` in order; columns that it lacks are null."""
+    next_row = file.first_row
+    try:
+        for table in _read(file, columns):
+            yield _number_rows(table, file, next_row)
+            next_row += len(table)
+    except READ_ERRORS as error:
+        broken = rows_to_table([Problem(f"{UNREADABLE}: {error}", "")], columns)
+        yield _number_rows(broken, file, next_row)
 
 
-def as_text(value: object) -> str | None:
-    """One string for what dumps put into a field; lists are joined, nothing is None.
+def require_columns(file: RawFile, required: tuple[str, ...], any_of: tuple[str, ...]) -> None:
+    """Check the header of `file`; JSON Lines have none, their first rows stand for it.
 
-    >>> as_text([["Office", "Paper"], ["Gifts"]])
-    'Office Paper Gifts'
+    Raises:
+        InputError: a column is missing, or the header can't be read.
     """
-    if value is None:
-        return None
-    if isinstance(value, (list, tuple)):
-        return " ".join(text for text in map(as_text, value) if text)
-    if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))  # 42.0 is how pandas writes the id 42
-    return str(value)
+    found = column_names(file)
+    shown = f"columns {', '.join(found)}" if found else "no columns"
+    for name in required:
+        for source in file.layout.sources(name):
+            if source.split(".")[0] not in found and source not in found:
+                raise InputError(
+                    file.path,
+                    field=name if source == name else f"{source} (our {name})",
+                    expected="a column of that name",
+                    found=shown,
+                    hint="" if source != name else "or map it: --column " + f"{name}=…",
+                )
+    optional = {source.split(".")[0] for name in any_of for source in file.layout.sources(name)}
+    if any_of and not file.layout.flags and not optional & set(found):
+        names = ", ".join(sorted(optional))
+        raise InputError(file.path, expected=f"at least one of the columns {names}", found=shown)
 
 
-def _read_text(file: RawFile, columns: tuple[str, ...]) -> Iterator[pa.Table]:
-    rows = _until_broken(_json_rows(file) if file.format == "jsonl" else _csv_rows(file))
-    while batch := list(itertools.islice(rows, ROWS_AT_ONCE)):
-        yield _to_table(batch, columns)
+def column_names(file: RawFile) -> list[str]:
+    """Names of the columns of `file`, as it has them.
 
-
-def _until_broken(rows: Iterator[Row]) -> Iterator[Row]:
-    """The rows before a file breaks off are good ones and must not go with the batch."""
+    Raises:
+        InputError: the file is not what its ending says.
+    """
     try:
-        yield from rows
-    except _READ_ERRORS as error:
-        yield _broken_row(error)
+        if file.format == "parquet":
+            with open_binary(file.path) as opened:
+                return list(pq.read_schema(opened).names)
+        with file.open() as stream:
+            if file.format in ("jsonl", "python"):
+                return _keys(next(line_blocks(stream), b""), file)
+            return header(stream, file.format, file.layout)
+    except READ_ERRORS as error:
+        raise InputError(file.path, expected=f"readable {file.format}", found=str(error)) from error
 
 
-def _json_rows(file: RawFile) -> Iterator[Row]:
-    with file.open_text() as lines:
-        for line in lines:
-            if line.isspace():
-                continue
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):
-                row = None
-            yield row if isinstance(row, dict) else _problem_row("not a JSON object", line)
+def _keys(block: bytes, file: RawFile) -> list[str]:
+    """Keys of the first objects of a file; later ones may lack some of them."""
+    parse = parse_json if file.format == "jsonl" else parse_python
+    lines = block.decode(file.layout.encoding, "replace").split("\n", SAMPLED_LINES)
+    keys: dict[str, None] = {}
+    for line in lines[:SAMPLED_LINES]:
+        row = parse(line)
+        keys.update(dict.fromkeys(row if isinstance(row, dict) else ()))
+    if not keys:
+        kind = "JSON object" if file.format == "jsonl" else "Python dict"
+        shown = next((line.strip() for line in lines if line.strip()), "")[:60]
+        raise InputError(file.path, expected=f"one {kind} a line", found=f"'{shown}'")
+    return list(keys)
 
 
-def _csv_rows(file: RawFile) -> Iterator[Row]:
-    with file.open_csv() as rows:
-        header = [name.strip() for name in next(rows)]
-        for values in rows:
-            if not values:  # a blank line
-                continue
-            if len(values) == len(header):
-                yield dict(zip(header, values, strict=True))
-            else:
-                problem = f"{len(values)} fields where the header has {len(header)}"
-                yield _problem_row(problem, json.dumps(values, ensure_ascii=False))
+def _read(file: RawFile, columns: tuple[str, ...]) -> Iterator[pa.Table]:
+    if file.format == "parquet":
+        yield from _parquet_tables(file, columns)
+    else:
+        with file.open() as stream:
+            yield from _TEXT_READERS[file.format](stream, file.layout, columns)
 
 
-def _read_parquet(file: RawFile, columns: tuple[str, ...]) -> Iterator[pa.Table]:
-    try:
-        yield from _parquet_batches(file, columns)
-    except _READ_ERRORS as error:
-        yield _to_table([_broken_row(error)], columns)
-
-
-def _parquet_batches(file: RawFile, columns: tuple[str, ...]) -> Iterator[pa.Table]:
-    with pq.ParquetFile(file.path) as parquet:
-        present = [name for name in columns if name in parquet.schema_arrow.names]
-        for batch in parquet.iter_batches(batch_size=ROWS_AT_ONCE, columns=present):
-            arrays = {
-                name: _parquet_column(name, batch.column(name))
-                if name in present
-                else pa.nulls(len(batch), pa.string())
-                for name in columns
-            }
-            missing = pa.nulls(len(batch), pa.string())
-            yield pa.table({**arrays, PROBLEM: missing, RAW: missing})
-
-
-def _parquet_column(name: str, values: pa.Array) -> pa.Array:
-    if name == TIMESTAMP and pa.types.is_temporal(values.type):
-        micros = values.cast(pa.timestamp("us")).cast(pa.int64()).cast(pa.float64())
-        return pc.divide(micros, 1e6)
-    if name == TIMESTAMP and (
-        pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
-    ):
-        return values.cast(pa.float64(), safe=False)  # beyond 2^53 only the order matters
-    if pa.types.is_string(values.type) or pa.types.is_integer(values.type):
-        return values.cast(pa.string())
-    return pa.array(map(as_text, values.to_pylist()), pa.string())
-
-
-def _to_table(rows: list[Row], columns: tuple[str, ...]) -> pa.Table:
-    return pa.table(
-        {
-            name: pa.array([_storable(row.get(name)) for row in rows], pa.string())
-            for name in (*columns, PROBLEM, RAW)
+def _parquet_tables(file: RawFile, columns: tuple[str, ...]) -> Iterator[pa.Table]:
+    with open_binary(file.path) as opened:
+        parquet = pq.ParquetFile(opened)
+        present = set(parquet.schema_arrow.names)
+        wanted = {
+            column: [source for source in file.layout.sources(column) if source in present]
+            for column in columns
         }
-    )
+        batches = parquet.iter_batches(
+            batch_size=PARQUET_ROWS_AT_ONCE,
+            row_groups=list(range(*file.row_groups)),
+            columns=sorted({source for sources in wanted.values() for source in sources}),
+            use_threads=False,
+        )
+        for batch in batches:
+            yield without_problems(
+                {column: _pick(batch, column, sources) for column, sources in wanted.items()}
+            )
 
 
-def _storable(value: object) -> str | None:
-    """As text that Arrow can hold: JSON may escape half a surrogate pair, which UTF-8 can't."""
-    text = as_text(value)
-    return None if text is None else text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _problem_row(problem: str, raw: str) -> Row:
-    return {PROBLEM: problem, RAW: raw[:RAW_LIMIT]}
-
-
-def _broken_row(error: Exception) -> Row:
-    return _problem_row(f"{UNREADABLE}: {error}", "")
+def _pick(batch: pa.RecordBatch, column: str, sources: list[str]) -> pa.Array:
+    if not sources:
+        return pa.nulls(len(batch), pa.string())
+    parts = [batch.column(source) for source in sources]
+    return as_column(column, parts[0]) if len(parts) == 1 else join_columns(parts)
 
 
 def _number_rows(table: pa.Table, file: RawFile, first: int) -> pa.Table:
-    numbers = pa.array(range(first, first + len(table)), pa.int64())
-    names = pa.array([file.path] * len(table), pa.string())
+    numbers = pa.array(np.arange(first, first + len(table)))
+    names = pa.DictionaryArray.from_arrays(
+        pa.array(np.zeros(len(table), dtype=np.int32)), pa.array([file.path])
+    )
     return table.append_column(FILE, names).append_column(ROW, numbers)

@@ -1,147 +1,192 @@
-"""Join checked items and interactions, index them, order them by time and split them."""
+"""From checked rows to the tables of a Dataset: the catalogue, then shard by shard the events."""
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from towerflow import schema
 from towerflow.errors import InputError
-from towerflow.ingest.check import Checked, reject
-from towerflow.interactions.filters import active_users, first_occurrence
-from towerflow.interactions.histories import IntArray
-from towerflow.interactions.splits import pair_hash, temporal_leave_one_out, time_order
+from towerflow.ingest.beam_runner import BeamRunner, join, over_shards
+from towerflow.ingest.check import Checked, rejected_rows
+from towerflow.interactions.arrange import COUNT, Rules, add_counts, count_lengths
+from towerflow.interactions.catalogue import CatalogueScope, write_catalogue
+from towerflow.interactions.core import items_of_core
+from towerflow.interactions.filters import BoolArray, Filters, longest_kept
+from towerflow.interactions.finish import KEPT, finish_shard, finished
+from towerflow.interactions.splits import SplitConfig, SplitKind
+from towerflow.interactions.times import add_times, count_times, time_bounds
+from towerflow.storage.filesystems import read_parquet
 
-UNKNOWN_ITEM: Final = "unknown item"
-ITEM_REJECTED: Final = "its item was rejected"
+REPEATED_ITEM: Final = "repeated item_id"
+ROWS_PER_GROUP: Final = 1_000_000
 
 
-def catalogue(accepted: pa.Table, source: str) -> pa.Table:
-    """Items in order of item_id, with their index.
+@dataclass(frozen=True)
+class Assembled:
+    """What a Dataset is written from.
+
+    Attributes:
+        items: `ITEMS_SCHEMA`.
+        shards: paths of finished shards, in order.
+        counts: rows by what became of them.
+    """
+
+    items: pa.Table
+    shards: list[str]
+    counts: dict[str, int]
+
+
+def unique_items(accepted: pa.Table) -> Checked:
+    """Items in order of item_id, each once: of repeats the one that says most.
 
     Args:
         accepted: `CHECKED_ITEMS`.
-        source: what an error names.
-
-    Returns:
-        `ITEMS_SCHEMA`.
-
-    Raises:
-        InputError: an id stands twice.
     """
-    ordered = accepted.sort_by(schema.ITEM_ID)
-    ids = ordered[schema.ITEM_ID].to_pylist()
-    twice = next((a for a, b in itertools.pairwise(ids) if a == b), None)
-    if twice is not None:
-        rows = accepted.filter(pc.equal(accepted[schema.ITEM_ID], twice)).to_pylist()
-        places = [f"row {row[schema.ROW]} of {row[schema.FILE]}" for row in rows[:2]]
-        raise InputError(
-            source,
-            field=schema.ITEM_ID,
-            expected="each id once",
-            found=f"'{twice}' {len(rows)} times, first in {' and '.join(places)}",
-        )
-    index = pa.array(np.arange(len(ordered)), pa.int64())
-    columns = [index, *(ordered[name] for name in (schema.ITEM_ID, schema.TITLE, schema.TEXT))]
-    return pa.table(columns, schema=schema.ITEMS_SCHEMA)
+    keyed = accepted.append_column("length", pc.negate(pc.utf8_length(accepted[schema.TEXT])))
+    names = (schema.ITEM_ID, "length", schema.TEXT, schema.TITLE, schema.FILE, schema.ROW)
+    ordered = keyed.sort_by([(name, "ascending") for name in names]).drop(["length"])
+    if not len(ordered):
+        return Checked(ordered, schema.REJECTED_SCHEMA.empty_table())
+    ids = ordered[schema.ITEM_ID].combine_chunks()
+    first = pa.concat_arrays([pa.array([True]), pc.not_equal(ids[1:], ids[:-1])])
+    repeated = ordered.filter(pc.invert(first))
+    reasons = pa.array([REPEATED_ITEM] * len(repeated), pa.string())
+    return Checked(ordered.filter(first), rejected_rows(repeated, reasons))
 
 
-def join_items(
-    events: Checked, items: Checked, catalogue: pa.Table, source: str, unknown_items: str
-) -> Checked:
-    """Keep the events whose item is in the catalogue; the others join the rejected.
+def assemble(
+    runner: BeamRunner,
+    items: pa.Table,
+    shards: Sequence[str],
+    filters: Filters,
+    split: SplitConfig,
+    scope: CatalogueScope,
+    workspace: str,
+) -> Assembled:
+    """Apply what needs to know all of the data, then finish each shard.
 
     Args:
-        events: checked interactions.
-        items: checked items; events of a rejected item are rejected, never an error.
-        catalogue: `ITEMS_SCHEMA`.
-        source: what an error names.
-        unknown_items: "error" or "reject", for events of items that were never there.
+        runner: where Beam runs.
+        items: unique checked items, in order of item_id.
+        shards: paths of arranged shards, at least one.
+        filters: what is left out.
+        split: who may judge.
+        scope: which items stay.
+        workspace: folder that all workers share.
 
     Raises:
-        InputError: there are unknown items and they are an error.
+        InputError: nothing is left, or nothing to train on or to test on.
     """
-    accepted = events.accepted
-    in_catalogue = pc.is_in(accepted[schema.ITEM_ID], value_set=catalogue[schema.ITEM_ID])
-    others = accepted.filter(pc.invert(in_catalogue))
-    refused_ids = items.rejected[schema.ITEM_ID].drop_null()
-    item_refused = pc.is_in(others[schema.ITEM_ID], value_set=refused_ids)
-    unknown = others.filter(pc.invert(item_refused))
-    if len(unknown) and unknown_items == "error":
-        first = unknown.slice(0, 1).to_pylist()[0]
-        raise InputError(
-            source,
-            field=schema.ITEM_ID,
-            expected="only items that the items file has",
-            found=f"{len(unknown):,} of {len(accepted):,} interactions with others, the first "
-            f"'{first[schema.ITEM_ID]}' in {first[schema.FILE]} at row {first[schema.ROW]}",
-            hint="set unknown_items to reject to leave such rows out",
+    rules = _resolve(runner, filters, shards, workspace)
+    alive, kept = _live_items(runner, shards, rules, filters, scope, len(items), workspace)
+    known = join(workspace, "catalogue.parquet")
+    write_catalogue(known, items[schema.ITEM_ID].combine_chunks(), alive, kept)
+    bounds = (0.0, 0.0)
+    if split.kind is SplitKind.GLOBAL_TIME:
+        times = over_shards(
+            runner,
+            shards,
+            partial(count_times, rules=rules, catalogue=known),
+            add_times,
+            join(workspace, "times.parquet"),
         )
-    rejected = [
-        events.rejected,
-        reject(unknown, UNKNOWN_ITEM),
-        reject(others.filter(item_refused), ITEM_REJECTED),
-    ]
-    return Checked(accepted.filter(in_catalogue), pa.concat_tables(rejected))
-
-
-def order_and_split(
-    accepted: pa.Table, catalogue: pa.Table, source: str, min_interactions: int
-) -> tuple[pa.Table, dict[str, int]]:
-    """Index users and items, drop repeats and users with too little, order by time, split.
-
-    Args:
-        accepted: `CHECKED_INTERACTIONS`, each of an item in the catalogue.
-        catalogue: `ITEMS_SCHEMA`.
-        source: what an error names.
-        min_interactions: users with fewer are dropped.
-
-    Returns:
-        `INTERACTIONS_SCHEMA`, and how many rows were dropped for which reason.
-
-    Raises:
-        InputError: nobody is left.
-    """
-    item_index = _integers(
-        pc.index_in(accepted[schema.ITEM_ID], value_set=catalogue[schema.ITEM_ID])
-    )
-    user_ids, user_index = _index_users(accepted[schema.USER_ID].to_pylist())
-    item_ids = catalogue[schema.ITEM_ID].to_pylist()
-    timestamp = accepted[schema.TIMESTAMP].to_numpy()
-    ties = pair_hash(user_ids, item_ids, user_index, item_index)
-    order = time_order(user_index, timestamp, ties)
-    order = order[first_occurrence(user_index[order], item_index[order])]
-    repeats = len(accepted) - len(order)
-    active = order[active_users(user_index[order], min_interactions)]
-    if not len(active):
+        bounds = time_bounds(times, split.share) if len(times) else bounds
+    counts = over_shards(
+        runner,
+        shards,
+        partial(finish_shard, rules=rules, catalogue=known, split=split, bounds=bounds),
+        add_counts,
+        join(workspace, "counts.parquet"),
+    ).to_pylist()[0]
+    if not counts[KEPT]:
+        least = f"at least {filters.min_user_interactions} interactions"
         raise InputError(
-            source,
+            "interactions",
             field=schema.USER_ID,
-            expected=f"users with at least {min_interactions} interactions with different items",
-            found=f"none among {len(user_ids):,} users",
+            expected=f"users with {least} with different items"
+            + (
+                f" of at least {filters.min_item_interactions}"
+                * (filters.min_item_interactions > 1)
+            ),
+            found="none",
         )
-    kept_ids = [user_ids[user] for user in user_index[active]]
-    final_user = np.unique(user_index[active], return_inverse=True)[1].astype(np.int64)
-    columns = [
-        pa.array(final_user, pa.int64()),
-        pa.array(kept_ids, pa.string()),
-        pa.array(item_index[active], pa.int64()),
-        pa.array(timestamp[active], pa.float64()),
-        pa.array(temporal_leave_one_out(final_user), pa.string()),
-    ]
-    dropped = {"dropped_repeats": repeats, "dropped_small_users": len(order) - len(active)}
-    return pa.table(columns, schema=schema.INTERACTIONS_SCHEMA), dropped
+    return Assembled(
+        _index(items.filter(pa.array(kept))), [finished(path) for path in shards], counts
+    )
 
 
-def _index_users(ids: Sequence[str]) -> tuple[list[str], IntArray]:
-    """Distinct ids in order, and the position of each of `ids` among them."""
-    distinct = sorted(set(ids))
-    position = {name: index for index, name in enumerate(distinct)}
-    return distinct, np.array([position[name] for name in ids], dtype=np.int64)
+def write_interactions(shards: Sequence[str], path: Path) -> int:
+    """Write finished shards as one file, in row groups that do not depend on them.
+
+    Returns:
+        How many users there are.
+    """
+    num_users = 0
+
+    def numbered() -> Iterator[pa.Table]:
+        nonlocal num_users
+        for shard in shards:
+            table = read_parquet(shard)
+            if len(table):
+                local = table[schema.USER_INDEX].to_numpy()
+                column = pa.array(local + num_users)
+                yield table.set_column(0, schema.INTERACTIONS_SCHEMA.field(0), column)
+                num_users += int(local[-1]) + 1
+
+    with pq.ParquetWriter(path, schema.INTERACTIONS_SCHEMA, compression="zstd") as writer:
+        for group in _regroup(numbered(), ROWS_PER_GROUP):
+            writer.write_table(group, row_group_size=ROWS_PER_GROUP)
+    return num_users
 
 
-def _integers(values: pa.ChunkedArray) -> IntArray:
-    return np.asarray(values.to_numpy(), dtype=np.int64)
+def _regroup(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """The same rows in tables of exactly `rows`, the last one shorter."""
+    held = schema.INTERACTIONS_SCHEMA.empty_table()
+    for table in tables:
+        held = pa.concat_tables([held, table])
+        while len(held) >= rows:
+            yield held.slice(0, rows).combine_chunks()
+            held = held.slice(rows)
+    if len(held):
+        yield held.combine_chunks()
+
+
+def _resolve(runner: BeamRunner, filters: Filters, shards: Sequence[str], workspace: str) -> Rules:
+    longest = None
+    if filters.bot_quantile < 1:
+        result = join(workspace, "lengths.parquet")
+        lengths = over_shards(runner, shards, count_lengths, add_counts, result)
+        longest = longest_kept(lengths[COUNT].to_numpy(), filters.bot_quantile)
+    return Rules(longest, filters.max_history, filters.min_user_interactions)
+
+
+def _live_items(
+    runner: BeamRunner,
+    shards: Sequence[str],
+    rules: Rules,
+    filters: Filters,
+    scope: CatalogueScope,
+    num_items: int,
+    workspace: str,
+) -> tuple[BoolArray, BoolArray]:
+    """`[num_items]` whose events are kept, and which stay in the catalogue."""
+    everything = np.ones(num_items, dtype=bool)
+    if filters.min_item_interactions == 1 and scope is CatalogueScope.ALL:
+        return everything, everything
+    least = filters.min_item_interactions
+    alive: BoolArray = items_of_core(runner, shards, rules, num_items, least, workspace) > 0
+    return alive, alive if scope is CatalogueScope.INTERACTED else everything
+
+
+def _index(items: pa.Table) -> pa.Table:
+    """`ITEMS_SCHEMA` of items in order."""
+    index = pa.array(np.arange(len(items)), pa.int64())
+    columns = [index, *(items[name] for name in (schema.ITEM_ID, schema.TITLE, schema.TEXT))]
+    return pa.table(columns, schema=schema.ITEMS_SCHEMA)

@@ -1,26 +1,34 @@
 """`preprocess`: raw items and interactions to a clean, indexed, split Dataset."""
 
-import tempfile
+import json
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pydantic import BaseModel, ValidationError
 
 from towerflow import schema
 from towerflow.errors import InputError
-from towerflow.ingest.check import INTERACTIONS, ITEMS, Checked, Source
-from towerflow.ingest.files import find_files, require_columns
-from towerflow.ingest.pipeline import read_and_check
-from towerflow.ingest.read import UNREADABLE
-from towerflow.interactions.assemble import catalogue, join_items, order_and_split
+from towerflow.ingest.beam_runner import BeamRunner
+from towerflow.ingest.layout import parse_columns
+from towerflow.ingest.prepare import Plan, count_reasons, prepare
+from towerflow.ingest.presets import find_preset
+from towerflow.interactions.assemble import write_interactions
+from towerflow.interactions.catalogue import CatalogueScope
+from towerflow.interactions.changes import CHANGES_FILE, compare_items, count_changes
 from towerflow.interactions.dataset import INTERACTIONS_FILE, ITEMS_FILE
-from towerflow.schema import ArtifactKind, Split
-from towerflow.storage.artifact import new_artifact
+from towerflow.interactions.filters import Filters
+from towerflow.interactions.splits import SplitConfig
+from towerflow.schema import ArtifactKind
+from towerflow.storage.artifact import new_artifact, open_artifact
+from towerflow.storage.files import write_text
+from towerflow.text.template import parse_template
 
 STEP: Final = "preprocess"
 REJECTED_FILE: Final = "rejected.parquet"
+
+Config = TypeVar("Config", bound=BaseModel)
 
 
 def preprocess(
@@ -28,128 +36,149 @@ def preprocess(
     interactions: str,
     data_version: str,
     num_shards: int,
-    min_interactions: int,
+    preset: str,
+    columns: list[str],
+    item_template: str,
+    min_rating: float,
+    repeats: str,
+    bot_quantile: float,
+    max_history: int,
+    min_user_interactions: int,
+    min_item_interactions: int,
+    catalogue: str,
+    split: str,
+    split_share: float,
+    few_shot: str,
+    split_seed: int,
+    previous_dataset: str,
     max_rejected_share: float,
     unknown_items: str,
+    beam_runner: str,
+    beam_options: list[str],
     dataset: Path,
     rejected: Path,
+    counts: Path,
 ) -> list[int]:
-    """Read, check and clean the raw data, index it, split it, and write two artifacts.
+    """Read, check and clean the raw data, filter, index and split it, and write the artifacts.
 
     Args:
-        items: file or folder with item_id and title, brand, categories, description.
-        interactions: file or folder with user_id, item_id, timestamp.
+        items: file, folder or glob of items, local or gs://.
+        interactions: file, folder or glob of interactions, local or gs://.
         data_version: of all that a run reads; recorded, and what tells KFP's cache of a change.
         num_shards: how many tasks will embed the items.
-        min_interactions: users with fewer are left out.
+        preset: layout of a public dump (`ingest.presets`), or "".
+        columns: our names and the files', as `item_id=asin`.
+        item_template: "plain", "learn" or a template with fields in braces.
+        min_rating: interactions rated lower are left out; 0: ratings are not read.
+        repeats: of a user's interactions with an item keep "first", "last" or "all".
+        bot_quantile: users with longer histories than this quantile are left out; 1: nobody.
+        max_history: most recent interactions of a user that are kept; 0: all.
+        min_user_interactions: users with fewer are left out …
+        min_item_interactions: … and interactions with items that have fewer, until all have enough.
+        catalogue: "all" items, or only those "interacted" with after filtering.
+        split: see `interactions.splits.SplitKind`.
+        split_share: of events or items for test and again for validation, where the split asks.
+        few_shot: training interactions taken away: "none", all but a "single" one, or "half".
+        split_seed: of what is random in a split.
+        previous_dataset: folder of an earlier Dataset to compare the items with, or "".
         max_rejected_share: of the rows of either source, 0 to 1; more rejects stop the run.
-        unknown_items: what to do with interactions that name items which the items lack:
-            "error" or "reject".
+        unknown_items: interactions with items that the items lack are an "error", or "reject"ed.
+        beam_runner: Beam's name of the runner.
+        beam_options: options of Beam and its runner, each like `project=my-project`.
         dataset: where the Dataset is written.
         rejected: where the Rejected rows are written.
+        counts: JSON file with all row counts, for the UI.
 
     Returns:
         The shard numbers, 0 … num_shards - 1.
 
     Raises:
-        InputError: the sources cannot give a Dataset; neither artifact is written.
+        InputError: the sources cannot give a Dataset; no artifact is written.
     """
-    _check_parameters(num_shards, min_interactions, max_rejected_share, unknown_items)
-    checked_items = _read(items, ITEMS)
-    _refuse_rejects(items, checked_items, max_rejected_share)
-    known_items = catalogue(checked_items.accepted, items)
-    checked_events = _read(interactions, INTERACTIONS)
-    known = join_items(checked_events, checked_items, known_items, interactions, unknown_items)
-    _refuse_rejects(interactions, known, max_rejected_share)
-    events, dropped = order_and_split(known.accepted, known_items, interactions, min_interactions)
-    refused = pa.concat_tables([checked_items.rejected, known.rejected])
-    reasons = _count_reasons(refused)
-
+    if num_shards < 1:
+        raise InputError(
+            "num_shards", expected="a whole number of at least 1", found=str(num_shards)
+        )
+    plan = Plan(
+        layouts=find_preset(preset).with_columns(parse_columns(columns)),
+        segments=parse_template(item_template),
+        filters=_parse(
+            Filters,
+            min_rating=min_rating or None,
+            repeats=repeats,
+            bot_quantile=bot_quantile,
+            max_history=max_history,
+            min_user_interactions=min_user_interactions,
+            min_item_interactions=min_item_interactions,
+        ),
+        split=_parse(
+            SplitConfig, kind=split, share=split_share, few_shot=few_shot, seed=split_seed
+        ),
+        scope=_scope(catalogue),
+        max_rejected_share=_share("max_rejected_share", max_rejected_share),
+        refuse_unknown=_refuse_unknown(unknown_items),
+        runner=BeamRunner(beam_runner, tuple(beam_options)),
+    )
+    previous = _previous_items(previous_dataset)
     with (
+        plan.runner.workspace() as workspace,
         new_artifact(dataset, ArtifactKind.DATASET, STEP) as data_draft,
         new_artifact(rejected, ArtifactKind.REJECTED, STEP) as rejected_draft,
     ):
-        pq.write_table(known_items, data_draft.folder / ITEMS_FILE, compression="zstd")
-        pq.write_table(events, data_draft.folder / INTERACTIONS_FILE, compression="zstd")
-        pq.write_table(refused, rejected_draft.folder / REJECTED_FILE, compression="zstd")
-        data_draft.counts = {
-            **_count_dataset(known_items, events),
-            "item_rows_read": _num_rows(checked_items),
-            "interaction_rows_read": _num_rows(checked_events),
-            "rejected": len(refused),
-            **dropped,
-        }
-        data_draft.details = {"data_version": data_version, "split": "temporal leave-one-out"}
+        prepared = prepare(items, interactions, plan, workspace)
+        pq.write_table(prepared.items, data_draft.folder / ITEMS_FILE, compression="zstd")
+        num_users = write_interactions(prepared.shards, data_draft.folder / INTERACTIONS_FILE)
+        pq.write_table(prepared.rejected, rejected_draft.folder / REJECTED_FILE, compression="zstd")
+        reasons = count_reasons(prepared.rejected)
         rejected_draft.counts = reasons
-    for reason, count in reasons.items():
-        print(f"towerflow: rejected {count:,} rows: {reason}", flush=True)
+        data_draft.counts = {"items": len(prepared.items), "users": num_users, **prepared.counts}
+        if previous is not None:
+            changes = compare_items(previous, prepared.items)
+            pq.write_table(changes, data_draft.folder / CHANGES_FILE, compression="zstd")
+            data_draft.counts |= count_changes(changes)
+        data_draft.details = {
+            "data_version": data_version,
+            "item_template": item_template,
+            "catalogue": plan.scope.value,
+            "filters": plan.filters.model_dump(mode="json"),
+            "split": plan.split.model_dump(mode="json"),
+            "rejected": dict(reasons),
+        }
+        shown = {f"rejected: {reason}": number for reason, number in reasons.items()}
+        write_text(counts, json.dumps(data_draft.counts | shown, indent=2) + "\n")
+    for reason, number in reasons.items():
+        print(f"towerflow: rejected {number:,} rows: {reason}", flush=True)
     return list(range(num_shards))
 
 
-def _check_parameters(
-    num_shards: int, min_interactions: int, max_rejected_share: float, unknown_items: str
-) -> None:
-    for name, value in (("num_shards", num_shards), ("min_interactions", min_interactions)):
-        if value < 1:
-            raise InputError(name, expected="a whole number of at least 1", found=str(value))
-    if not 0 <= max_rejected_share <= 1:
-        raise InputError(
-            "max_rejected_share", expected="a share from 0 to 1", found=str(max_rejected_share)
-        )
+def _parse(config: type[Config], **values: object) -> Config:
+    try:
+        return config.model_validate(values)
+    except ValidationError as error:
+        raise InputError.from_validation("preprocess", "a valid setting", error) from error
+
+
+def _scope(catalogue: str) -> CatalogueScope:
+    if catalogue not in list(CatalogueScope):
+        raise InputError("catalogue", expected=" or ".join(CatalogueScope), found=catalogue)
+    return CatalogueScope(catalogue)
+
+
+def _share(name: str, value: float) -> float:
+    if not 0 <= value <= 1:
+        raise InputError(name, expected="a share from 0 to 1", found=str(value))
+    return value
+
+
+def _refuse_unknown(unknown_items: str) -> bool:
     if unknown_items not in ("error", "reject"):
         raise InputError("unknown_items", expected="error or reject", found=unknown_items)
+    return unknown_items == "error"
 
 
-def _read(path: str, source: Source) -> Checked:
-    files = find_files(path)
-    for file in files:
-        require_columns(file, source.required, source.any_of)
-    with tempfile.TemporaryDirectory() as workspace:
-        checked = read_and_check(files, source, Path(workspace))
-    if not _num_rows(checked):
-        raise InputError(path, expected="at least one row", found="none")
-    return checked
-
-
-def _refuse_rejects(source: str, checked: Checked, max_share: float) -> None:
-    """Stop on a file that broke off, and on too many rows that can't be used."""
-    for row in checked.rejected.to_pylist():
-        if row[schema.REASON].startswith(UNREADABLE):
-            raise InputError(
-                row[schema.FILE],
-                field=f"row {row[schema.ROW]}",
-                expected="a whole file",
-                found=row[schema.REASON],
-            )
-    share = len(checked.rejected) / _num_rows(checked)
-    if share > max_share:
-        reasons = _count_reasons(checked.rejected)
-        first = checked.rejected.slice(0, 1).to_pylist()[0]
-        raise InputError(
-            source,
-            expected=f"at most {max_share:.1%} of rows rejected",
-            found=f"{share:.1%} ({', '.join(f'{n:,} × {why}' for why, n in reasons.items())}), "
-            f"the first in {first[schema.FILE]} at row {first[schema.ROW]}",
-            hint="mend the rows or raise max_rejected_share",
-        )
-
-
-def _count_dataset(items: pa.Table, events: pa.Table) -> dict[str, int]:
-    return {
-        "items": len(items),
-        "users": pc.count_distinct(events[schema.USER_INDEX]).as_py(),
-        "interactions": len(events),
-        **{
-            split.value: pc.sum(pc.equal(events[schema.SPLIT], split.value)).as_py()
-            for split in Split
-        },
-    }
-
-
-def _num_rows(checked: Checked) -> int:
-    return len(checked.accepted) + len(checked.rejected)
-
-
-def _count_reasons(rejected: pa.Table) -> dict[str, int]:
-    counts = pc.value_counts(rejected[schema.REASON]).to_pylist()
-    return {entry["values"]: entry["counts"] for entry in counts}
+def _previous_items(previous_dataset: str) -> pa.Table | None:
+    if not previous_dataset:
+        return None
+    folder = Path(previous_dataset)
+    open_artifact(folder, ArtifactKind.DATASET)
+    return pq.read_table(folder / ITEMS_FILE, schema=schema.ITEMS_SCHEMA)

@@ -66,17 +66,3 @@ def files_under(folder: Path) -> list[Path]:
         if path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
-
-
-def content_version(*paths: Path) -> str:
-    """One hash over the content of files and folders, whatever they are called or dated.
-
-    KFP caches by artifact name, not by content; this is what tells it that a source has changed.
-    """
-    digest = hashlib.sha256()
-    for path in paths:
-        members = files_under(path) if path.is_dir() else [path]
-        for hashed in sorted(sha256(member) for member in members):
-            digest.update(hashed.encode())
-        digest.update(b"|")
-    return digest.hexdigest()[:16]

@@ -8,10 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towerflow.ingest.check import check_interactions, check_items, parse_timestamps
+from towerflow.ingest import check
+from towerflow.ingest.check import Checked, CheckedInteractions, KnownItems, parse_timestamps
 from towerflow.schema import RAW_LIMIT
+from towerflow.text.template import parse_template
 
 texts = st.none() | st.text(max_size=5)
+KNOWN = KnownItems(pa.array(["a", "b"]), pa.array(["bad"]))
+
+
+def check_items(table: pa.Table) -> Checked:
+    """Checked with LEARN's template."""
+    return check.check_items(table, parse_template("learn"))
+
+
+def check_interactions(table: pa.Table, min_rating: float | None = None) -> CheckedInteractions:
+    """Checked against the items a and b, and the item bad, which was rejected."""
+    return check.check_interactions(table, KNOWN, min_rating)
 
 
 def table(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> pa.Table:
@@ -29,7 +42,7 @@ def items(*rows: dict[str, Any]) -> pa.Table:
 
 def events(*rows: dict[str, Any]) -> pa.Table:
     """Raw interactions."""
-    return table(("user_id", "item_id", "timestamp"), list(rows))
+    return table(("user_id", "item_id", "timestamp", "rating"), list(rows))
 
 
 def test_an_item_is_cleaned_and_titled() -> None:
@@ -71,13 +84,16 @@ def test_an_item_that_cannot_be_used_has_a_reason(row: dict[str, Any], reason: s
         ({"user_id": "u", "item_id": "a"}, "unparsable timestamp"),
         ({"user_id": "u", "item_id": "a", "timestamp": "soon"}, "unparsable timestamp"),
         ({"timestamp": "soon"}, "no user_id"),
+        ({"user_id": "u", "item_id": "x", "timestamp": "1"}, "unknown item"),
+        ({"user_id": "u", "item_id": "bad", "timestamp": "1"}, "its item was rejected"),
+        ({"user_id": "u" * 513, "item_id": "a", "timestamp": "1"}, "over-long user_id"),
     ],
 )
 def test_an_interaction_that_cannot_be_used_has_its_first_reason(
     row: dict[str, Any], reason: str
 ) -> None:
-    accepted, rejected = check_interactions(events(row))
-    assert len(accepted) == 0
+    accepted, rejected, low_rated = check_interactions(events(row))
+    assert len(accepted) == low_rated == 0
     assert rejected["reason"].to_pylist() == [reason]
 
 
@@ -85,7 +101,7 @@ def test_a_rejected_row_keeps_its_item_id_and_itself() -> None:
     row = {"user_id": "u", "item_id": "a", "timestamp": "soon"}
     (refused,) = check_interactions(events(row)).rejected.to_pylist()
     assert refused["item_id"] == "a"
-    assert json.loads(refused["raw"]) == row
+    assert json.loads(refused["raw"]) == {**row, "rating": None}
     unparsed = {"problem": "not a JSON object", "raw": "[1]"}
     assert check_items(items(unparsed)).rejected["raw"].to_pylist() == ["[1]"]
 
@@ -102,11 +118,32 @@ def test_every_item_is_accepted_or_rejected(rows: list[dict[str, Any]]) -> None:
     assert sorted(numbers) == list(range(1, len(rows) + 1))
 
 
-@given(st.lists(st.fixed_dictionaries({"user_id": texts, "item_id": texts, "timestamp": texts})))
-def test_every_interaction_is_accepted_or_rejected(rows: list[dict[str, Any]]) -> None:
-    accepted, rejected = check_interactions(events(*rows))
-    numbers = accepted["row"].to_pylist() + rejected["row"].to_pylist()
-    assert sorted(numbers) == list(range(1, len(rows) + 1))
+ids = texts | st.sampled_from(["a", "bad"])
+numbers = texts | st.sampled_from(["1", "2.5", "-3"])
+some_events = st.lists(
+    st.fixed_dictionaries(
+        {"user_id": texts, "item_id": ids, "timestamp": numbers, "rating": numbers}
+    )
+)
+
+
+@given(some_events, st.none() | st.just(2.0))
+def test_every_interaction_is_accepted_rejected_or_rated_too_low(
+    rows: list[dict[str, Any]], min_rating: float | None
+) -> None:
+    accepted, rejected, low_rated = check_interactions(events(*rows), min_rating)
+    assert len(accepted) + len(rejected) + low_rated == len(rows)
+    assert min_rating is not None or low_rated == 0
+
+
+def test_a_rating_that_is_too_low_is_no_reject_and_one_that_is_none_is() -> None:
+    row = {"user_id": "u", "item_id": "b", "timestamp": "1"}
+    accepted, rejected, low_rated = check_interactions(
+        events(*({**row, "rating": rating} for rating in ("3", "4.0", "5", "good", None))), 4
+    )
+    assert accepted["item_index"].to_pylist() == [1, 1]
+    assert rejected["reason"].to_pylist() == ["unparsable rating"] * 2
+    assert low_rated == 1
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,21 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 from towerflow.errors import InputError
-from towerflow.ingest.files import find_files, require_columns
+from towerflow.ingest import files
+from towerflow.ingest.files import RawFile, split_row_groups
+from towerflow.ingest.layout import Layout
+from towerflow.ingest.read import require_columns
 
 CSV = b"item_id,title\na,Apple\n"
 JSON = b'{"item_id": "a", "title": "Apple"}\n'
+
+
+def find_files(source: str) -> list[RawFile]:
+    """Files with our own column names."""
+    return files.find_files(source, [Layout()])
 
 
 def parquet(path: Path) -> None:
@@ -25,7 +34,8 @@ def parquet(path: Path) -> None:
         ("x.csv", CSV, "csv"),
         ("x.CSV", CSV, "csv"),
         ("x.csv.gz", gzip.compress(CSV), "csv"),
-        ("x.tsv", CSV.replace(b",", b"\t"), "tsv"),
+        ("x.csv.zst", zstandard.compress(CSV), "csv"),
+        ("x.tsv", CSV.replace(b",", b"\t"), "delimited"),
         ("x.jsonl", JSON, "jsonl"),
         ("x.ndjson", JSON, "jsonl"),
         ("x.json.gz", gzip.compress(JSON), "jsonl"),
@@ -61,8 +71,10 @@ def test_a_folder_gives_its_files_by_name_without_hidden_ones(tmp_path: Path) ->
         ("x.csv", b"", ["expected rows", "an empty file"]),
         ("x.parquet", CSV, ["parquet as its ending says", "b'item'"]),
         ("x.csv", b"PAR1....", ["csv as its ending says", "b'PAR1'"]),
-        ("x.csv.gz", CSV, ["gzip as its ending says", "b'it'"]),
-        ("x.csv", gzip.compress(CSV), ["expected text", r"b'\x1f\x8b'"]),
+        ("x.csv.gz", CSV, ["gzip as its ending says", "b'item'"]),
+        ("x.csv", gzip.compress(CSV), ["expected text", r"b'\x1f\x8b"]),
+        ("x.csv.zst", gzip.compress(CSV), ["zstd as its ending says", r"b'\x1f\x8b"]),
+        ("x.csv", CSV.decode().encode("utf-16"), ["UTF-8", "UTF-16"]),
     ],
 )
 def test_a_file_that_is_not_what_it_says_is_refused(
@@ -78,8 +90,48 @@ def test_a_file_that_is_not_what_it_says_is_refused(
 def test_nothing_there_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing there"):
         find_files(str(tmp_path / "none.csv"))
-    with pytest.raises(InputError, match="an empty folder"):
+    with pytest.raises(InputError, match=r"a file, a folder or a glob, found nothing there"):
         find_files(str(tmp_path))
+    with pytest.raises(InputError, match="nothing there"):
+        find_files(str(tmp_path / "*.csv"))
+
+
+def test_a_glob_gives_what_it_matches(tmp_path: Path) -> None:
+    for name in ("a1.csv", "a2.csv", "b.csv", ".a3.csv", "sub/a4.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(CSV)
+    found = [Path(file.path).name for file in find_files(str(tmp_path / "a*.csv"))]
+    assert found == ["a1.csv", "a2.csv"]
+    assert len(find_files(str(tmp_path / "**" / "*.csv"))) == 4
+
+
+def test_of_a_folder_only_what_the_layout_names_is_read(tmp_path: Path) -> None:
+    for name in ("meta_x.jsonl", "reviews_x.jsonl", "readme.txt"):
+        (tmp_path / name).write_bytes(JSON)
+    [file] = files.find_files(str(tmp_path), [Layout(files=("meta_*",))])
+    assert Path(file.path).name == "meta_x.jsonl"
+    with pytest.raises(InputError, match=r"expected files called ratings\*, found meta_x"):
+        files.find_files(str(tmp_path), [Layout(files=("ratings*",))])
+
+
+def test_a_file_that_the_user_names_needs_no_name_of_the_layout(tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_bytes(JSON)
+    [file] = files.find_files(str(tmp_path / "mine.jsonl"), [Layout(files=("meta_*",))])
+    assert file.format == "jsonl"
+
+
+def test_large_parquet_files_are_read_in_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "ROW_GROUP_BYTES", 1)
+    table = pa.table({"item_id": [str(n) for n in range(10)], "title": ["x"] * 10})
+    pq.write_table(table, tmp_path / "x.parquet", row_group_size=4)
+    pieces = split_row_groups(find_files(str(tmp_path / "x.parquet")))
+    assert [(piece.row_groups, piece.first_row) for piece in pieces] == [
+        ((0, 1), 1),
+        ((1, 2), 5),
+        ((2, 3), 9),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +139,7 @@ def test_nothing_there_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
     [
         ("x.csv", b"id,title\n", ["x.csv: item_id", "columns id, title"]),
         ("x.csv", b"item_id,name\n", ["at least one of the columns title", "item_id, name"]),
-        ("x.csv", b'"item_id,title\n', ["readable csv", "unexpected end of data"]),
+        ("x.csv", b'"item_id,title\n', ["x.csv: item_id", "no columns"]),
         ("x.jsonl", b'{"id": 1, "title": "x"}\n', ["x.jsonl: item_id", "columns id, title"]),
         ("x.json", b'[\n{"item_id": 1}]\n', ["one JSON object a line", "'['"]),
         ("x.jsonl", b"item_id,title\na,Apple\n", ["one JSON object a line", "'item_id,title'"]),

@@ -1,79 +1,67 @@
-"""Joining: nothing is lost between what came in and what is kept, dropped or rejected."""
+"""The last steps: each item once, one file of interactions whatever the shards were."""
+
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from towerflow import schema
-from towerflow.errors import InputError
-from towerflow.ingest.check import CHECKED_INTERACTIONS, CHECKED_ITEMS, Checked
-from towerflow.interactions.assemble import catalogue, join_items, order_and_split
-
-NOTHING = schema.REJECTED_SCHEMA.empty_table()
-
-
-def items(*ids: str) -> pa.Table:
-    """Checked items."""
-    rows = range(1, len(ids) + 1)
-    columns = [["f"] * len(ids), list(rows), list(ids), list(ids), list(ids)]
-    return pa.table(columns, schema=CHECKED_ITEMS)
+from towerflow.ingest.check import CHECKED_ITEMS
+from towerflow.interactions import assemble
+from towerflow.interactions.assemble import REPEATED_ITEM, unique_items, write_interactions
+from towerflow.storage.filesystems import write_parquet
 
 
-def events(*rows: tuple[str, str, float]) -> pa.Table:
-    """Checked interactions: user, item, time."""
-    users, names, times = ([row[part] for row in rows] for part in range(3))
-    columns = [["f"] * len(rows), list(range(1, len(rows) + 1)), users, names, times]
-    return pa.table(columns, schema=CHECKED_INTERACTIONS)
+def items(*rows: tuple[str, str]) -> pa.Table:
+    """Checked items: id and text."""
+    ids, texts = zip(*rows, strict=True)
+    columns = [["f"] * len(rows), list(range(1, len(rows) + 1)), ids, texts, texts]
+    return pa.table([pa.array(column) for column in columns], schema=CHECKED_ITEMS)
 
 
-def test_the_catalogue_is_in_order_of_ids() -> None:
-    found = catalogue(items("b", "a", "10", "9"), "items")
-    assert found[schema.ITEM_ID].to_pylist() == ["10", "9", "a", "b"]
-    assert found[schema.ITEM_INDEX].to_pylist() == [0, 1, 2, 3]
+def test_items_are_in_order_of_their_ids() -> None:
+    found = unique_items(items(("b", "x"), ("a", "y"), ("10", "z"), ("9", "w")))
+    assert found.accepted[schema.ITEM_ID].to_pylist() == ["10", "9", "a", "b"]
+    assert len(found.rejected) == 0
 
 
-def test_an_id_that_stands_twice_is_refused_with_its_rows() -> None:
-    with pytest.raises(
-        InputError, match=r"each id once, found 'a' 3 times, first in row 1 of f and row 3 of f\."
-    ):
-        catalogue(items("a", "b", "a", "a"), "items")
+@pytest.mark.parametrize("backwards", [False, True])
+def test_of_items_with_one_id_the_one_that_says_most_stays(backwards: bool) -> None:
+    rows = [("a", "Pen"), ("a", "Pen, blue"), ("b", "Ink"), ("a", "Pan, blue")]
+    found = unique_items(items(*(rows[::-1] if backwards else rows)))
+    assert found.accepted[schema.TEXT].to_pylist() == ["Pan, blue", "Ink"]
+    assert found.rejected[schema.REASON].to_pylist() == [REPEATED_ITEM] * 2
+    assert found.rejected[schema.ITEM_ID].to_pylist() == ["a", "a"]
+    assert '"Pen, blue"' in found.rejected[schema.RAW].to_pylist()[0]
 
 
-rows = st.lists(
-    st.tuples(st.sampled_from("uvw"), st.sampled_from("abcx"), st.sampled_from([1.0, 2.0])),
-    min_size=1,
-)
+def finished(folder: Path, sizes: list[int]) -> list[str]:
+    """Shards of one user each, with so many events; some shards may be empty."""
+    paths, start = [], 0
+    for number, size in enumerate(sizes):
+        columns = [[0] * size, [f"u{number}"] * size, range(start, start + size)]
+        columns += [[1.0] * size, ["train"] * size]
+        types = [field.type for field in schema.INTERACTIONS_SCHEMA]
+        arrays = [pa.array(column, type_) for column, type_ in zip(columns, types, strict=True)]
+        paths.append(str(folder / f"finished-{number}.parquet"))
+        write_parquet(paths[-1], pa.table(arrays, schema=schema.INTERACTIONS_SCHEMA))
+        start += size
+    return paths
 
 
-@given(rows, st.integers(1, 3))
-def test_every_row_is_kept_dropped_or_rejected(
-    raw: list[tuple[str, str, float]], min_interactions: int
+@pytest.mark.parametrize("sizes", [[12], [5, 0, 7], [1] * 12, [4, 4, 4]])
+def test_the_file_has_the_same_rows_and_groups_however_they_were_sharded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes: list[int]
 ) -> None:
-    known = catalogue(items("a", "b", "c"), "items")
-    joined = join_items(
-        Checked(events(*raw), NOTHING), Checked(items(), NOTHING), known, "log", "reject"
-    )
-    assert len(joined.accepted) + len(joined.rejected) == len(raw)
-    assert set(joined.rejected[schema.ITEM_ID].to_pylist()) <= {"x"}
-    try:
-        kept, dropped = order_and_split(joined.accepted, known, "log", min_interactions)
-    except InputError:
-        return
-    assert len(kept) + sum(dropped.values()) == len(joined.accepted)
-    pairs = list(
-        zip(kept[schema.USER_ID].to_pylist(), kept[schema.ITEM_INDEX].to_pylist(), strict=True)
-    )
-    assert len(set(pairs)) == len(pairs)
-    users = kept[schema.USER_ID].to_pylist()
-    assert all(users.count(user) >= min_interactions for user in users)
-
-
-def test_users_are_indexed_without_gaps_after_small_ones_went() -> None:
-    known = catalogue(items("a", "b"), "items")
-    log = events(("u", "a", 1), ("v", "a", 1), ("v", "b", 2), ("w", "b", 1), ("w", "a", 2))
-    kept, dropped = order_and_split(log, known, "log", 2)
-    assert kept[schema.USER_INDEX].to_pylist() == [0, 0, 1, 1]
-    assert kept[schema.USER_ID].to_pylist() == ["v", "v", "w", "w"]
-    assert kept[schema.ITEM_INDEX].to_pylist() == [0, 1, 1, 0]
-    assert dropped == {"dropped_repeats": 0, "dropped_small_users": 1}
+    monkeypatch.setattr(assemble, "ROWS_PER_GROUP", 5)
+    path = tmp_path / "interactions.parquet"
+    num_users = write_interactions(finished(tmp_path, sizes), path)
+    table = pq.read_table(path)
+    assert table.schema.equals(schema.INTERACTIONS_SCHEMA)
+    assert table[schema.ITEM_INDEX].to_pylist() == list(range(12))
+    users = [number for number, size in enumerate(s for s in sizes if s) for _ in range(size)]
+    assert table[schema.USER_INDEX].to_pylist() == users
+    assert num_users == len([size for size in sizes if size])
+    metadata = pq.read_metadata(path)
+    assert [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)] == [5, 5, 2]

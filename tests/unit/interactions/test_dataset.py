@@ -1,9 +1,11 @@
 """The Dataset in memory is the one on disk."""
 
 import numpy as np
+import pyarrow as pa
 
 from tests.conftest import Run
 from towerflow.interactions.dataset import Dataset
+from towerflow.interactions.hashing import hash_ids
 from towerflow.schema import Split
 
 
@@ -11,7 +13,8 @@ def test_indices_mean_what_they_say(shop_run: Run) -> None:
     data = Dataset.open(shop_run.dataset)
     assert (data.num_items, data.num_users) == (50, 40)
     assert data.item_ids == sorted(data.item_ids)
-    assert data.user_ids == [f"user{number:02d}" for number in range(1, 41)]
+    assert sorted(data.user_ids) == [f"user{number:02d}" for number in range(1, 41)]
+    assert (np.diff(hash_ids(pa.array(data.user_ids)).astype(float)) > 0).all()
     assert data.titles[data.item_ids.index("S41")] == "Yoga mat"
 
 

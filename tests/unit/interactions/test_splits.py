@@ -1,70 +1,123 @@
-"""Splits: nothing of the future in training, every event in one split, order by ids alone."""
+"""Splits: every event has one label, and nothing that judges has been learnt from."""
 
 import numpy as np
+import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towerflow.interactions.splits import pair_hash, temporal_leave_one_out, time_order
-from towerflow.schema import Split
-
-USERS, ITEMS = ["u", "v", "w"], ["a", "b", "c", "d", "e"]
-RANK = {Split.TRAIN: 0, Split.VALIDATION: 1, Split.TEST: 2}
-events = st.lists(
-    st.tuples(st.integers(0, 2), st.integers(0, 4), st.integers(0, 3)), unique_by=lambda e: e[:2]
+from towerflow.interactions.hashing import hash_ids
+from towerflow.interactions.splits import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    FewShot,
+    event_hash,
+    global_time,
+    keep_few,
+    label_items,
+    new_items,
+    random_leave_one_out,
+    temporal_leave_one_out,
 )
 
-
-def ordered(rows: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-    """The rows (user, item, time) in the order that the splits see."""
-    user, item, time = np.array(rows, dtype=np.int64).reshape(-1, 3).T
-    order = time_order(user, time.astype(float), pair_hash(USERS, ITEMS, user, item))
-    return [rows[index] for index in order]
+# Users without any event stand between the others, as in a subset of all users.
+users_of_events = st.lists(st.integers(0, 9), max_size=40).map(sorted)
 
 
-@given(events)
-def test_a_user_learns_from_nothing_later_than_what_judges(
-    rows: list[tuple[int, int, int]],
+def users(values: list[int]) -> np.ndarray:
+    """Codes, also when there are none."""
+    return np.array(values, dtype=np.int64)
+
+
+def ties(count: int, seed: int = 0) -> np.ndarray:
+    """Different pseudo-random numbers."""
+    return np.random.default_rng(seed).permutation(count).astype(np.uint64) * np.uint64(2**50)
+
+
+@given(users_of_events)
+def test_training_comes_before_validation_and_validation_before_test(rows: list[int]) -> None:
+    labels = temporal_leave_one_out(users(rows)).tolist()
+    for user in set(rows):
+        mine = [label for owner, label in zip(rows, labels, strict=True) if owner == user]
+        few = len(mine) < 3
+        assert mine == ([TRAIN] * len(mine) if few else [TRAIN] * (len(mine) - 2) + [1, 2])
+
+
+@given(users_of_events, st.integers(0, 5))
+def test_a_random_split_leaves_out_one_event_each_of_users_who_can_spare_two(
+    rows: list[int], seed: int
 ) -> None:
-    in_order = ordered(rows)
-    labels = temporal_leave_one_out(np.array([user for user, _, _ in in_order], dtype=np.int64))
-    for user in range(3):
-        mine = [(row[2], RANK[label]) for row, label in zip(in_order, labels, strict=True)
-                if row[0] == user]  # fmt: skip
-        assert mine == sorted(mine)
-
-
-@given(events)
-def test_every_event_is_in_one_split_and_each_judge_has_one_event_a_user(
-    rows: list[tuple[int, int, int]],
-) -> None:
-    in_order = ordered(rows)
-    labels = temporal_leave_one_out(np.array([user for user, _, _ in in_order], dtype=np.int64))
-    assert sorted(in_order) == sorted(rows)
-    for user in range(3):
-        mine = [label for row, label in zip(in_order, labels, strict=True) if row[0] == user]
+    labels = random_leave_one_out(users(rows), ties(len(rows)), seed).tolist()
+    for user in set(rows):
+        mine = [label for owner, label in zip(rows, labels, strict=True) if owner == user]
         judges = 1 if len(mine) >= 3 else 0
-        assert mine.count(Split.TEST) == mine.count(Split.VALIDATION) == judges
-        assert mine.count(Split.TRAIN) == len(mine) - 2 * judges
+        assert mine.count(TEST) == mine.count(VALIDATION) == judges
 
 
-@given(events.flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(rows))))
-def test_the_order_of_rows_changes_nothing(
-    both: tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]],
+def test_a_random_split_is_random_and_repeats_under_its_seed() -> None:
+    owner, tie = users([0] * 50 + [1] * 50), ties(100)
+    places = [random_leave_one_out(owner, tie, seed).tolist().index(TEST) for seed in range(20)]
+    assert len(set(places)) > 10
+    again = [random_leave_one_out(owner, tie, seed).tolist().index(TEST) for seed in range(20)]
+    assert again == places
+
+
+@given(st.lists(st.floats(-1e9, 1e9)), st.floats(-1e9, 1e9), st.floats(0, 1e9))
+def test_by_time_no_training_event_is_later_than_any_that_judges(
+    times: list[float], validation: float, more: float
 ) -> None:
-    assert ordered(both[0]) == ordered(both[1])
+    labels = global_time(np.array(times, dtype=np.float64), validation, validation + more)
+    in_order = [label for _, label in sorted(zip(times, labels.tolist(), strict=True))]
+    assert in_order == sorted(in_order)
+
+
+@given(st.lists(st.integers(0, 19)), st.integers(0, 5), st.sampled_from([0.1, 0.3, 0.49]))
+def test_no_item_that_judges_is_ever_trained_on(items: list[int], seed: int, share: float) -> None:
+    of_item = label_items(hash_ids(pa.array([f"i{n}" for n in range(20)])), share, seed)
+    labels = new_items(users(items), of_item).tolist()
+    seen = {label: {i for i, one in zip(items, labels, strict=True) if one == label}
+            for label in (TRAIN, VALIDATION, TEST)}  # fmt: skip
+    assert seen[TRAIN].isdisjoint(seen[VALIDATION] | seen[TEST])
+    assert seen[VALIDATION].isdisjoint(seen[TEST])
+
+
+def test_the_share_of_items_that_are_new_is_the_one_asked_for() -> None:
+    labels = label_items(hash_ids(pa.array([f"i{n}" for n in range(10_000)])), 0.1, 0)
+    shares = np.bincount(labels) / len(labels)
+    assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.01)
+
+
+@given(users_of_events, st.sampled_from([FewShot.SINGLE, FewShot.HALF]), st.integers(0, 3))
+def test_few_shot_takes_from_training_alone(rows: list[int], few: FewShot, seed: int) -> None:
+    owner = users(rows)
+    labels = temporal_leave_one_out(owner)
+    keep = keep_few(owner, labels, ties(len(rows)), few, seed)
+    assert keep[labels != TRAIN].all()
+    for user in set(rows):
+        before = int(((owner == user) & (labels == TRAIN)).sum())
+        after = int(((owner == user) & (labels == TRAIN) & keep).sum())
+        assert after == (1 if few is FewShot.SINGLE else (before + 1) // 2)
+
+
+@given(users_of_events)
+def test_without_few_shot_everything_stays(rows: list[int]) -> None:
+    owner = users(rows)
+    labels = temporal_leave_one_out(owner)
+    assert keep_few(owner, labels, ties(len(rows)), FewShot.NONE, 0).all()
 
 
 def test_users_break_ties_between_the_same_items_differently() -> None:
     """Were it one order for all, a sequence model could learn it."""
-    users = [f"user{number}" for number in range(64)]
-    pairs = [
-        np.argsort(pair_hash(users, ITEMS, np.full(2, user), np.array([0, 1])))[0]
-        for user in range(64)
-    ]
-    assert 16 < sum(pairs) < 48
+    user = hash_ids(pa.array([f"user{n}" for n in range(64)]))
+    first, second = hash_ids(pa.array(["a", "b"]))
+    swapped = event_hash(user, first) > event_hash(user, second)
+    assert 16 < int(swapped.sum()) < 48
 
 
-def test_the_hash_depends_on_ids_not_on_their_positions() -> None:
-    alone = pair_hash(["v"], ["b"], np.array([0]), np.array([0]))
-    among = pair_hash(USERS, ITEMS, np.array([1]), np.array([1]))
-    assert alone == among
+def test_no_two_events_share_a_tie_break() -> None:
+    """Were two equal, their order would be that of the file."""
+    user = hash_ids(pa.array([f"user{n}" for n in range(20)]))
+    item = hash_ids(pa.array([f"item{n}" for n in range(50)]))
+    ties_of_all = event_hash(user[:, None], item[None, :])
+    assert len(np.unique(ties_of_all)) == 20 * 50

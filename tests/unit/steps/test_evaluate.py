@@ -47,7 +47,7 @@ def test_popularity_is_what_counting_by_hand_gives(shop_run: Run) -> None:
 
 def test_nobody_to_test_on_is_said(shop_run: Run, tiny_encoder: Path, tmp_path: Path) -> None:
     preprocess_texts(
-        tmp_path, ITEMS, "user_id,item_id,timestamp\nu,a,1\nu,b,2\n", min_interactions=1
+        tmp_path, ITEMS, "user_id,item_id,timestamp\nu,a,1\nu,b,2\n", min_user_interactions=1
     )
     embeddings = tmp_path / "embeddings"
     embed_items(tmp_path / "dataset", str(tiny_encoder), 64, str(tmp_path), 0, 1, embeddings)

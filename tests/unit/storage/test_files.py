@@ -1,11 +1,10 @@
 """Whole or not there: folders, files, and hashes of content."""
 
-import os
 from pathlib import Path
 
 import pytest
 
-from towerflow.storage.files import content_version, files_under, new_file, new_folder, write_text
+from towerflow.storage.files import files_under, new_file, new_folder, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -52,25 +51,3 @@ def test_hidden_files_are_not_listed(tmp_path: Path) -> None:
     for name in ("b", "a/c", ".hidden", "a/.part"):
         write_text(tmp_path / name, name)
     assert [str(path.relative_to(tmp_path)) for path in files_under(tmp_path)] == ["a/c", "b"]
-
-
-def test_a_version_is_of_the_content_not_of_names_or_times(tmp_path: Path) -> None:
-    for folder, order in (("one", "ab"), ("two", "ba")):
-        for name, text in zip(order, ("x", "y"), strict=True):
-            write_text(tmp_path / folder / name, text)
-    os.utime(tmp_path / "one" / "a", (0, 0))
-    assert content_version(tmp_path / "one") == content_version(tmp_path / "two")
-    write_text(tmp_path / "two" / "a", "z")
-    assert content_version(tmp_path / "one") != content_version(tmp_path / "two")
-
-
-def test_what_moves_from_one_source_to_the_other_is_another_version(tmp_path: Path) -> None:
-    for name in ("a", "b", "c"):
-        write_text(tmp_path / name, name)
-    a, b, c = (tmp_path / name for name in "abc")
-    (tmp_path / "ab").mkdir()
-    (tmp_path / "bc").mkdir()
-    for folder, members in (("ab", (a, b)), ("bc", (b, c))):
-        for member in members:
-            (tmp_path / folder / member.name).write_text(member.read_text())
-    assert content_version(tmp_path / "ab", c) != content_version(a, tmp_path / "bc")
