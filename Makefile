@@ -43,7 +43,7 @@ golden: install ## Rewrite the golden YAML after a meant change of a pipeline
 
 bench: install ## A benchmark: make bench NAME=retrain
 	@test -n "$(NAME)" || { echo "NAME is missing; there are: $$(cd benchmarks && ls *.py | sed 's/\.py//' | xargs)"; exit 2; }
-	$(BIN)/python benchmarks/$(NAME).py
+	$(BIN)/python -m benchmarks.$(NAME)
 
 clean: ## Remove build/ and towerflow-out/; .venv and caches stay
 	rm -rf build towerflow-out

@@ -11,12 +11,19 @@ from towerflow.evaluation.metrics_file import EvaluationMetrics
 from towerflow.evaluation.protocol import CUTOFFS, PRIMARY_METRIC, Result, Task
 from towerflow.interactions.dataset import Dataset
 from towerflow.interactions.histories import IntArray
+from towerflow.interactions.splits import SplitKind
 from towerflow.retrieval.topk import NO_ITEM
-from towerflow.schema import Manifest
+from towerflow.schema import Manifest, Split
 
 TEMPLATE: Final = "report.html.j2"
 NUM_EXAMPLES: Final = 3  # of each kind
 SHOWN_ITEMS: Final = 10
+CAVEATS: Final = {
+    SplitKind.RANDOM.value: "The split is random: what users did later helps to tell what they did "
+    "before, so these numbers are too good to be true.",
+    SplitKind.NEW_ITEMS.value: "The items that are tested were never trained on; models that know "
+    "items by their id alone cannot find them.",
+}
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,25 @@ def render_report(
         num_epochs=len(curve),
         hits=_examples(dataset, task, result, hit=True),
         misses=_examples(dataset, task, result, hit=False),
+        fates=_fates(dataset.manifest),
+        caveat=CAVEATS.get(dataset.split_kind, ""),
     )
+
+
+def _fates(dataset: Manifest) -> list[tuple[str, int]]:
+    """What became of the raw rows: read, rejected by reason, left out by filter, kept."""
+    counts, rejected = dataset.counts, dataset.details["rejected"]
+    assert isinstance(rejected, dict), "written by preprocess"
+    fates = {"items: rows read": counts["item_rows_read"], "items: kept": counts["items"]}
+    fates["interactions: rows read"] = counts["interaction_rows_read"]
+    fates |= {f"rejected: {reason}": int(str(number)) for reason, number in rejected.items()}
+    fates |= {
+        f"left out: {name.removeprefix('dropped_').replace('_', ' ')}": number
+        for name, number in counts.items()
+        if name.startswith("dropped_") and number
+    }
+    fates["interactions: kept"] = counts["interactions"]
+    return [*fates.items(), *((f"for {split}", counts[split]) for split in Split)]
 
 
 def _curve(model: Manifest) -> list[dict[str, float]]:

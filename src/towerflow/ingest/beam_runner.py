@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import apache_beam as beam
 import pyarrow as pa
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import create_runner
 
@@ -95,7 +96,9 @@ class BeamRunner:
 
         Below the option `temp_location`, else a local temporary folder.
         """
-        root = _parse(self.pipeline_options()).get("temp_location")
+        options = self.pipeline_options()
+        FileSystems.set_options(options)  # credentials and the like hold for sources too
+        root = _parse(options).get("temp_location")
         if self.name != DIRECT_RUNNER and not root:
             self._refuse_without("temp_location")
         if not root or not is_remote(root):

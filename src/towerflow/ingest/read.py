@@ -124,7 +124,7 @@ def _read(file: RawFile, columns: tuple[str, ...]) -> Iterator[pa.Table]:
 
 def _parquet_tables(file: RawFile, columns: tuple[str, ...]) -> Iterator[pa.Table]:
     with open_binary(file.path) as opened:
-        parquet = pq.ParquetFile(opened)
+        parquet = pq.ParquetFile(opened, page_checksum_verification=True)
         present = set(parquet.schema_arrow.names)
         wanted = {
             column: [source for source in file.layout.sources(column) if source in present]

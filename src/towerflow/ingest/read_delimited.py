@@ -48,16 +48,20 @@ def header(stream: IO[bytes], format_: str, layout: Layout) -> list[str]:
 def csv_records(lines: Iterator[str]) -> Iterator[list[str] | Problem]:
     """Fields of each record, or a row with its problem; blank lines are none.
 
-    A quoted field may go on over lines. If what begins as one never ends, or ends in the middle of
-    a field, only its first line is given up and reading goes on with the next.
+    A quoted field may go on over lines. If what begins as one never ends, ends in the middle of a
+    field, or makes a record of another length than the first, only its first line is given up and
+    reading goes on with the next.
     """
     waiting: deque[str] = deque()
+    num_fields = 0
     while True:
         line = waiting.popleft() if waiting else next(lines, None)
         if line is None:
             return
         if not line or '"' not in line or len(line) > MAX_LINE_BYTES:
-            yield from _split(line, ",")
+            for record in _split(line, ","):
+                num_fields = num_fields or len(record)
+                yield record
             continue
         taken = [line]
         fields = _parse(taken)
@@ -68,21 +72,22 @@ def csv_records(lines: Iterator[str]) -> Iterator[list[str] | Problem]:
             taken.append(following)
             if '"' in following:
                 fields = _parse(taken)
-        if isinstance(fields, list):
+        num_fields = num_fields or (len(fields) if fields else 0)
+        if fields and (len(taken) == 1 or len(fields) == num_fields):
             yield fields
         else:
             yield Problem(BAD_QUOTE, taken[0])
             waiting.extendleft(reversed(taken[1:]))
 
 
-def _parse(lines: list[str]) -> list[str] | bool | None:
-    """Fields of the one record that `lines` hold; None if it goes on, False if it is none."""
+def _parse(lines: list[str]) -> list[str] | None:
+    """Fields of the one record that `lines` hold; none if they are wrong, None if it goes on."""
     reader = csv.reader((f"{line}\n" for line in lines), strict=True)
     try:
         fields = next(reader)
     except csv.Error as error:
-        return None if "end of data" in str(error) else False
-    return fields if reader.line_num == len(lines) else False
+        return None if "end of data" in str(error) else []
+    return fields if reader.line_num == len(lines) else []
 
 
 def _tables(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from towerflow import schema
 from towerflow.interactions.histories import IntArray, ItemLists
-from towerflow.schema import ArtifactKind, Split
+from towerflow.schema import ArtifactKind, Manifest, Split
 from towerflow.storage.artifact import open_artifact
 
 ITEMS_FILE = "items.parquet"
@@ -22,13 +22,13 @@ class Dataset:
     """Items and time-ordered interactions, by index.
 
     Attributes:
-        content_hash: of the artifact.
+        manifest: of the artifact.
         item_ids, titles, texts: `[num_items]`, position = item_index.
         user_ids: `[num_users]`, position = user_index.
         user_index, item_index, timestamp, split: `[num_interactions]`, ordered by user, then time.
     """
 
-    content_hash: str
+    manifest: Manifest
     item_ids: list[str]
     titles: list[str]
     texts: list[str]
@@ -51,7 +51,7 @@ class Dataset:
         user_index = _integers(events, schema.USER_INDEX)
         first_event = np.unique(user_index, return_index=True)[1]
         return cls(
-            content_hash=manifest.content_hash,
+            manifest=manifest,
             item_ids=items[schema.ITEM_ID].to_pylist(),
             titles=items[schema.TITLE].to_pylist(),
             texts=items[schema.TEXT].to_pylist(),
@@ -61,6 +61,18 @@ class Dataset:
             timestamp=events[schema.TIMESTAMP].to_numpy(),
             split=events[schema.SPLIT].to_numpy(),
         )
+
+    @property
+    def content_hash(self) -> str:
+        """Of the artifact."""
+        return self.manifest.content_hash
+
+    @property
+    def split_kind(self) -> str:
+        """The rule by which it was split."""
+        split = self.manifest.details["split"]
+        assert isinstance(split, dict), "written by preprocess"
+        return str(split["kind"])
 
     @property
     def num_items(self) -> int:

@@ -66,7 +66,7 @@ def evaluate(
     result = evaluate_model(candidate, content.embeddings, test, CUTOFFS)
     measured = EvaluationMetrics(
         primary_metric=PRIMARY_METRIC,
-        protocol="full ranking of the catalogue, history hidden, temporal leave-one-out",
+        protocol=f"full ranking of the catalogue, history hidden, split {data.split_kind}",
         num_users=len(test.users),
         num_items=data.num_items,
         model=result.means(),

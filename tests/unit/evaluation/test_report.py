@@ -45,6 +45,24 @@ def test_it_needs_nothing_from_anywhere(shop_run: Run) -> None:
     assert len(html) < 3_000_000
 
 
+def test_it_says_where_every_raw_row_went(shop_run: Run) -> None:
+    html = shop_run.report.read_text("utf-8")
+    rows = dict(re.findall(r'<th scope="row">([^<]+)</th><td>([\d,]+)</td>', html))
+    assert rows == {
+        "items: rows read": "51",
+        "items: kept": "50",
+        "interactions: rows read": "283",
+        "rejected: its item was rejected": "1",
+        "rejected: no text": "1",
+        "rejected: unparsable timestamp": "1",
+        "left out: small users": "2",
+        "interactions: kept": "279",
+        "for train": "199",
+        "for validation": "40",
+        "for test": "40",
+    }
+
+
 def test_it_has_the_verdict_the_numbers_and_described_charts(shop_run: Run) -> None:
     html = shop_run.report.read_text("utf-8")
     metrics = EvaluationMetrics.read(shop_run.metrics)

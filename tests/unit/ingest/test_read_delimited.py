@@ -12,7 +12,9 @@ from towerflow.ingest.read_delimited import BAD_QUOTE, csv_records, delimited_ta
 from towerflow.ingest.values import Problem
 
 fields = st.text(alphabet='ab,"\n é', max_size=5)
-records = st.lists(st.lists(fields, min_size=2, max_size=3), max_size=5)
+records = st.integers(2, 3).flatmap(
+    lambda width: st.lists(st.lists(fields, min_size=width, max_size=width), max_size=5)
+)
 
 
 def written(rows: list[list[str]]) -> str:
@@ -40,6 +42,16 @@ def test_a_wrong_quote_costs_its_own_line_only(line: str) -> None:
     found = read(written(good[:2]) + line + "\n" + written(good[2:]))
     assert [record for record in found if record in good] == good
     assert len(found) == 5
+
+
+def test_a_quote_that_closes_at_the_next_quoted_line_break_swallows_nothing() -> None:
+    text = 'u,i,t\nu1,"i1,100\nu2,i2,200\nu3,i3,"\n300"\nu4,i4,400\n'
+    assert [record for record in read(text) if not isinstance(record, Problem)] == [
+        ["u", "i", "t"],
+        ["u2", "i2", "200"],
+        ["u3", "i3", "\n300"],
+        ["u4", "i4", "400"],
+    ]
 
 
 def test_the_line_is_given_up_with_its_reason() -> None:

@@ -1,0 +1,103 @@
+"""`preprocess` over a real object-store server: sources and workspace in a bucket."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import google.auth
+import pyarrow as pa
+import pytest
+from gcp_storage_emulator.server import create_server
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import storage
+
+from tests.conftest import PREPROCESS, SHOP
+from towerflow.errors import InputError
+from towerflow.steps.preprocess import preprocess
+from towerflow.storage.artifact import read_manifest
+from towerflow.storage.filesystems import (
+    content_version,
+    delete_folder,
+    match_files,
+    open_binary,
+    read_parquet,
+    write_parquet,
+)
+
+BUCKET = "shop-bucket"
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """Address of a server that keeps objects in memory."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = create_server("127.0.0.1", port, in_memory=True, default_bucket=BUCKET)
+    server.start()
+    yield f"http://127.0.0.1:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> storage.Bucket:
+    """A bucket with the shop in it, which all clients of this process find."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", endpoint)
+    # Nobody here to ask for credentials; Beam would ask for half a minute.
+    monkeypatch.setattr(google.auth, "default", lambda **_: (AnonymousCredentials(), None))
+    client = storage.Client(project="test", credentials=AnonymousCredentials())
+    bucket = client.bucket(BUCKET)
+    for name in ("items.jsonl", "interactions.csv"):
+        bucket.blob(f"shop/{name}").upload_from_filename(str(SHOP / name))
+    return bucket
+
+
+def run(folder: Path, **changes: Any) -> str:
+    """Content hash of the Dataset."""
+    outputs = {name: folder / name for name in ("dataset", "rejected", "counts")}
+    sources = {"items": f"{SHOP}/items.jsonl", "interactions": f"{SHOP}/interactions.csv"}
+    preprocess(**{**PREPROCESS, **sources, **outputs, **changes})
+    return read_manifest(folder / "dataset").content_hash
+
+
+def test_sources_and_workspace_in_a_bucket_give_the_same_dataset(
+    bucket: storage.Bucket, tmp_path: Path
+) -> None:
+    remote = run(
+        tmp_path / "remote",
+        items=f"gs://{BUCKET}/shop/items.jsonl",
+        interactions=f"gs://{BUCKET}/shop/*.csv",
+        beam_options=[f"temp_location=gs://{BUCKET}/scratch"],
+        min_item_interactions=2,
+    )
+    assert remote == run(tmp_path / "local", min_item_interactions=2)
+    assert match_files(f"gs://{BUCKET}/scratch") == [], "the workspace is left behind"
+
+
+def test_nothing_under_a_bucket_is_told_by_its_name(bucket: storage.Bucket, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"gs://{BUCKET}/none: .* found nothing there"):
+        run(tmp_path, items=f"gs://{BUCKET}/none")
+
+
+def test_files_of_a_bucket_are_found_read_and_known_by_their_content(
+    bucket: storage.Bucket,
+) -> None:
+    folder = f"gs://{BUCKET}/shop"
+    assert [file.name for file in match_files(folder)] == ["interactions.csv", "items.jsonl"]
+    with open_binary(f"{folder}/items.jsonl") as file:
+        assert file.read() == (SHOP / "items.jsonl").read_bytes()
+    before = content_version(folder)
+    assert content_version(folder) == before
+    bucket.blob("shop/items.jsonl").upload_from_string("{}")
+    assert content_version(folder) != before
+
+
+def test_a_table_is_written_to_a_bucket_and_read_again(bucket: storage.Bucket) -> None:
+    path = f"gs://{BUCKET}/work/x.parquet"
+
+    table = pa.table({"a": [1, 2]})
+    write_parquet(path, table)
+    assert read_parquet(path).equals(table)
+    delete_folder(f"gs://{BUCKET}/work")
+    assert match_files(f"gs://{BUCKET}/work") == []
