@@ -9,7 +9,7 @@ from towerflow.errors import InputError
 from towerflow.ingest.check import KnownItems, check_interactions
 from towerflow.ingest.files import find_files, split_row_groups
 from towerflow.ingest.layout import Layout
-from towerflow.ingest.read import read_tables, require_columns
+from towerflow.ingest.read import fit_columns, read_tables
 from towerflow.ingest.values import UNREADABLE
 
 COLUMNS = ("user_id", "item_id", "timestamp")
@@ -25,9 +25,7 @@ def read_mutated(mutated: Mutated, folder: Path) -> str:
     path = folder / mutated.name
     path.write_bytes(mutated.content)
     try:
-        files = find_files(str(path), [Layout()])
-        for file in files:
-            require_columns(file, COLUMNS, ())
+        files = [fit_columns(file, COLUMNS, ()) for file in find_files(str(path), [Layout()])]
         tables = [table for file in split_row_groups(files) for table in read_tables(file, COLUMNS)]
     except InputError as error:
         sentence = str(error)

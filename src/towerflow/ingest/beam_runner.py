@@ -90,15 +90,21 @@ class BeamRunner:
                     self._refuse_without(option)
         return options
 
+    def use(self) -> None:
+        """Check the options and let them hold for files too: credentials and the like.
+
+        Raises:
+            InputError: as `pipeline_options`.
+        """
+        FileSystems.set_options(self.pipeline_options())
+
     @contextmanager
     def workspace(self) -> Iterator[str]:
         """A folder that all workers can read and write, gone afterwards.
 
         Below the option `temp_location`, else a local temporary folder.
         """
-        options = self.pipeline_options()
-        FileSystems.set_options(options)  # credentials and the like hold for sources too
-        root = _parse(options).get("temp_location")
+        root = _parse(self.pipeline_options()).get("temp_location")
         if self.name != DIRECT_RUNNER and not root:
             self._refuse_without("temp_location")
         if not root or not is_remote(root):

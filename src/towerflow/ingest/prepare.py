@@ -1,8 +1,10 @@
 """All of `preprocess` between its sources and its artifacts."""
 
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,7 +23,7 @@ from towerflow.ingest.pipeline import (
     write_known_items,
 )
 from towerflow.ingest.presets import Preset
-from towerflow.ingest.read import require_columns
+from towerflow.ingest.read import column_names, fit_columns
 from towerflow.ingest.values import UNREADABLE
 from towerflow.interactions.arrange import arrange
 from towerflow.interactions.assemble import Assembled, assemble, unique_items
@@ -49,6 +51,15 @@ class Plan:
     runner: BeamRunner
 
 
+class Found(NamedTuple):
+    """The files of a source, which of our columns are read from them, and all that they have."""
+
+    source: str
+    files: list[RawFile]
+    columns: tuple[str, ...]
+    names: frozenset[str]
+
+
 @dataclass(frozen=True)
 class Prepared:
     """What the artifacts are written from.
@@ -66,36 +77,66 @@ class Prepared:
     counts: dict[str, int]
 
 
-def prepare(items: str, interactions: str, plan: Plan, workspace: str) -> Prepared:
+def check_mapping(mapping: Mapping[str, tuple[str, ...]], *sources: Found) -> None:
+    """Each name that the user maps must be in some file: else a slip of the pen goes unseen.
+
+    Raises:
+        InputError: a name is nowhere.
+    """
+    names = frozenset[str]().union(*(source.names for source in sources))
+    for ours, theirs in mapping.items():
+        for name in theirs:
+            if name not in names and name.split(".")[0] not in names:
+                raise InputError(
+                    "column",
+                    field=f"{ours}={'+'.join(theirs)}",
+                    expected=f"a file with a column {name}",
+                    found=f"columns {', '.join(sorted(names))}",
+                )
+
+
+def prepare(
+    items: Found, interactions: Found, plan: Plan, workspace: str, tell: Callable[[str], None]
+) -> Prepared:
     """Read, check, clean, filter, index and split.
+
+    Args:
+        items: of `find_items`.
+        interactions: of `find_interactions`.
+        plan: what to do with them.
+        workspace: folder that all workers share.
+        tell: hears a line when a part is done.
 
     Raises:
         InputError: the sources cannot give a Dataset.
     """
-    item_files, item_columns = _find_items(items, plan)
-    event_files, event_columns = _find_interactions(interactions, plan)
-    read_items = ingest_items(plan.runner, item_files, item_columns, plan.segments, workspace)
+    started = time.monotonic()
+    read_items = ingest_items(plan.runner, items.files, items.columns, plan.segments, workspace)
     accepted = [read_parquet(path).cast(CHECKED_ITEMS) for path in read_items.accepted]
     unique = unique_items(pa.concat_tables([CHECKED_ITEMS.empty_table(), *accepted]))
     refused_items = pa.concat_tables([read_items.rejected, unique.rejected])
-    _refuse_rejects(items, refused_items, read_items.rows_read, plan.max_rejected_share)
+    _refuse_rejects(items.source, refused_items, read_items.rows_read, plan.max_rejected_share)
+    tell(_rate("items", read_items.rows_read, started))
 
     known = join(workspace, "known.parquet")
     item_ids = unique.accepted[schema.ITEM_ID].combine_chunks()
     refused_ids = refused_items[schema.ITEM_ID].combine_chunks().drop_null()
     write_known_items(known, KnownItems(item_ids, refused_ids))
-    num_shards = num_user_shards(sum(file.bytes for file in match_files(interactions)))
+    num_shards = num_user_shards(sum(file.bytes for file in match_files(interactions.source)))
+    started = time.monotonic()
     events = ingest_interactions(
         plan.runner,
-        event_files,
-        event_columns,
+        interactions.files,
+        interactions.columns,
         CheckInteractions(known, plan.filters.min_rating, num_shards),
         partial(arrange, repeats=plan.filters.repeats),
         workspace,
     )
     if plan.refuse_unknown:
-        _refuse_unknown(interactions, events)
-    _refuse_rejects(interactions, events.rejected, events.rows_read, plan.max_rejected_share)
+        _refuse_unknown(interactions.source, events)
+    _refuse_rejects(interactions.source, events.rejected, events.rows_read, plan.max_rejected_share)
+    tell(_rate("interactions", events.rows_read, started))
+    started = time.monotonic()
     assembled = assemble(
         plan.runner,
         unique.accepted,
@@ -105,12 +146,18 @@ def prepare(items: str, interactions: str, plan: Plan, workspace: str) -> Prepar
         plan.scope,
         workspace,
     )
+    tell(f"filtered and split in {time.monotonic() - started:.0f} s")
     return Prepared(
         items=assembled.items,
         shards=assembled.shards,
         rejected=pa.concat_tables([refused_items, events.rejected]),
         counts=_count(read_items, len(refused_items), events, assembled),
     )
+
+
+def _rate(what: str, rows: int, started: float) -> str:
+    seconds = time.monotonic() - started
+    return f"read {rows:,} {what} in {seconds:.0f} s, {rows / seconds:,.0f} a second"
 
 
 def num_user_shards(raw_bytes: int) -> int:
@@ -126,14 +173,23 @@ def count_reasons(rejected: pa.Table) -> dict[str, int]:
     return {entry["values"]: entry["counts"] for entry in ordered}
 
 
-def _find_items(source: str, plan: Plan) -> tuple[list[RawFile], tuple[str, ...]]:
-    """The files of items and the columns to read."""
+def find_items(source: str, plan: Plan) -> Found:
+    """The files of items, checked as far as their first rows.
+
+    Raises:
+        InputError: there are none, or they lack a column.
+    """
     names = [schema.TITLE, *(segment.field for segment in plan.segments)]
     texts = tuple(dict.fromkeys(names))
     return _find(source, plan.layouts.items, (schema.ITEM_ID,), texts)
 
 
-def _find_interactions(source: str, plan: Plan) -> tuple[list[RawFile], tuple[str, ...]]:
+def find_interactions(source: str, plan: Plan) -> Found:
+    """The files of interactions, checked as far as their first rows.
+
+    Raises:
+        InputError: there are none, or they lack a column.
+    """
     columns = [schema.USER_ID, schema.ITEM_ID, schema.TIMESTAMP]
     if plan.filters.min_rating is not None:
         columns.append(schema.RATING)
@@ -142,11 +198,10 @@ def _find_interactions(source: str, plan: Plan) -> tuple[list[RawFile], tuple[st
 
 def _find(
     source: str, layouts: tuple[Layout, ...], required: tuple[str, ...], any_of: tuple[str, ...]
-) -> tuple[list[RawFile], tuple[str, ...]]:
-    files = find_files(source, layouts)
-    for file in files:
-        require_columns(file, required, any_of)
-    return files, (*required, *any_of)
+) -> Found:
+    files = [fit_columns(file, required, any_of) for file in find_files(source, layouts)]
+    names = frozenset(name for file in files for name in column_names(file))
+    return Found(source, files, (*required, *any_of), names)
 
 
 def _refuse_rejects(source: str, rejected: pa.Table, rows_read: int, max_share: float) -> None:

@@ -7,6 +7,7 @@ yields a row whose problem starts with UNREADABLE.
 
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -57,28 +58,42 @@ def read_tables(file: RawFile, columns: tuple[str, ...]) -> Iterator[pa.Table]:
         yield _number_rows(broken, file, next_row)
 
 
-def require_columns(file: RawFile, required: tuple[str, ...], any_of: tuple[str, ...]) -> None:
-    """Check the header of `file`; JSON Lines have none, their first rows stand for it.
+def fit_columns(file: RawFile, required: tuple[str, ...], any_of: tuple[str, ...]) -> RawFile:
+    """Check the header of `file`, and return it with the mapping that fits.
+
+    A file that lacks a mapped name but has ours is read by ours, so that items and interactions
+    may call the same thing differently. JSON Lines have no header; their first rows stand for it.
 
     Raises:
         InputError: a column is missing, or the header can't be read.
     """
     found = column_names(file)
+    columns = dict(file.layout.columns)
+    for name in (*required, *any_of):
+        if name in found and not any(_has(found, source) for source in file.layout.sources(name)):
+            columns.pop(name)
+    fitted = replace(file, layout=replace(file.layout, columns=columns))
     shown = f"columns {', '.join(found)}" if found else "no columns"
     for name in required:
-        for source in file.layout.sources(name):
-            if source.split(".")[0] not in found and source not in found:
+        for source in fitted.layout.sources(name):
+            if not _has(found, source):
                 raise InputError(
                     file.path,
-                    field=name if source == name else f"{source} (our {name})",
-                    expected="a column of that name",
+                    field=name,
+                    expected=f"a column {source}",
                     found=shown,
-                    hint="" if source != name else "or map it: --column " + f"{name}=…",
+                    hint=f"map yours with --column {name}=…",
                 )
-    optional = {source.split(".")[0] for name in any_of for source in file.layout.sources(name)}
-    if any_of and not file.layout.flags and not optional & set(found):
-        names = ", ".join(sorted(optional))
+    optional = [source for name in any_of for source in fitted.layout.sources(name)]
+    if any_of and not file.layout.flags and not any(_has(found, source) for source in optional):
+        names = ", ".join(optional)
         raise InputError(file.path, expected=f"at least one of the columns {names}", found=shown)
+    return fitted
+
+
+def _has(found: list[str], source: str) -> bool:
+    """Whether a file with the columns `found` has `source`, which may go into an object."""
+    return source in found or source.split(".")[0] in found
 
 
 def column_names(file: RawFile) -> list[str]:

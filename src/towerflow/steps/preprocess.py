@@ -12,7 +12,14 @@ from towerflow import schema
 from towerflow.errors import InputError
 from towerflow.ingest.beam_runner import BeamRunner
 from towerflow.ingest.layout import parse_columns
-from towerflow.ingest.prepare import Plan, count_reasons, prepare
+from towerflow.ingest.prepare import (
+    Plan,
+    check_mapping,
+    count_reasons,
+    find_interactions,
+    find_items,
+    prepare,
+)
 from towerflow.ingest.presets import find_preset
 from towerflow.interactions.assemble import write_interactions
 from towerflow.interactions.catalogue import CatalogueScope
@@ -99,8 +106,9 @@ def preprocess(
         raise InputError(
             "num_shards", expected="a whole number of at least 1", found=str(num_shards)
         )
+    mapping = parse_columns(columns)
     plan = Plan(
-        layouts=find_preset(preset).with_columns(parse_columns(columns)),
+        layouts=find_preset(preset).with_columns(mapping),
         segments=parse_template(item_template),
         filters=_parse(
             Filters,
@@ -120,12 +128,15 @@ def preprocess(
         runner=BeamRunner(beam_runner, tuple(beam_options)),
     )
     previous = _previous_items(previous_dataset)
+    plan.runner.use()
+    found_items, found_interactions = find_items(items, plan), find_interactions(interactions, plan)
+    check_mapping(mapping, found_items, found_interactions)
     with (
         plan.runner.workspace() as workspace,
         new_artifact(dataset, ArtifactKind.DATASET, STEP) as data_draft,
         new_artifact(rejected, ArtifactKind.REJECTED, STEP) as rejected_draft,
     ):
-        prepared = prepare(items, interactions, plan, workspace)
+        prepared = prepare(found_items, found_interactions, plan, workspace, _tell)
         pq.write_table(prepared.items, data_draft.folder / ITEMS_FILE, compression="zstd")
         num_users = write_interactions(prepared.shards, data_draft.folder / INTERACTIONS_FILE)
         pq.write_table(prepared.rejected, rejected_draft.folder / REJECTED_FILE, compression="zstd")
@@ -147,8 +158,12 @@ def preprocess(
         shown = {f"rejected: {reason}": number for reason, number in reasons.items()}
         write_text(counts, json.dumps(data_draft.counts | shown, indent=2) + "\n")
     for reason, number in reasons.items():
-        print(f"towerflow: rejected {number:,} rows: {reason}", flush=True)
+        _tell(f"rejected {number:,} rows: {reason}")
     return list(range(num_shards))
+
+
+def _tell(line: str) -> None:
+    print(f"towerflow: {line}", flush=True)
 
 
 def _parse(config: type[Config], **values: object) -> Config:

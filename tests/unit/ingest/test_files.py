@@ -12,7 +12,7 @@ from towerflow.errors import InputError
 from towerflow.ingest import files
 from towerflow.ingest.files import RawFile, split_row_groups
 from towerflow.ingest.layout import Layout
-from towerflow.ingest.read import require_columns
+from towerflow.ingest.read import fit_columns
 
 CSV = b"item_id,title\na,Apple\n"
 JSON = b'{"item_id": "a", "title": "Apple"}\n'
@@ -47,7 +47,7 @@ def test_text_files_are_known_by_their_ending(
     (tmp_path / name).write_bytes(content)
     (file,) = find_files(str(tmp_path / name))
     assert file.format == format_
-    require_columns(file, ("item_id",), ("title",))
+    fit_columns(file, ("item_id",), ("title",))
 
 
 def test_a_folder_gives_its_files_by_name_without_hidden_ones(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_folder_gives_its_files_by_name_without_hidden_ones(tmp_path: Path) ->
         ("b.parquet", "parquet"),
     ]
     for file in found:
-        require_columns(file, ("item_id",), ("title",))
+        fit_columns(file, ("item_id",), ("title",))
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_large_parquet_files_are_read_in_pieces(
     [
         ("x.csv", b"id,title\n", ["x.csv: item_id", "columns id, title"]),
         ("x.csv", b"item_id,name\n", ["at least one of the columns title", "item_id, name"]),
-        ("x.csv", b'"item_id,title\n', ["x.csv: item_id", "no columns"]),
+        ("x.csv", b'"item_id,title\n', ["x.csv: item_id", "no columns", "--column item_id=…"]),
         ("x.jsonl", b'{"id": 1, "title": "x"}\n', ["x.jsonl: item_id", "columns id, title"]),
         ("x.json", b'[\n{"item_id": 1}]\n', ["one JSON object a line", "'['"]),
         ("x.jsonl", b"item_id,title\na,Apple\n", ["one JSON object a line", "'item_id,title'"]),
@@ -153,11 +153,11 @@ def test_a_header_without_what_is_needed_is_refused(
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(InputError) as caught:
-        require_columns(find_files(str(path))[0], ("item_id",), ("title",))
+        fit_columns(find_files(str(path))[0], ("item_id",), ("title",))
     assert [part for part in parts if part not in str(caught.value)] == []
 
 
 def test_a_json_row_may_lack_what_another_has(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(b'not json\n{"title": "x"}\n{"item_id": 1}\n')
-    require_columns(find_files(str(path))[0], ("item_id",), ("title",))
+    fit_columns(find_files(str(path))[0], ("item_id",), ("title",))

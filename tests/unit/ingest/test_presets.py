@@ -10,7 +10,7 @@ from towerflow.errors import InputError
 from towerflow.ingest.files import find_files
 from towerflow.ingest.layout import Layout, parse_columns
 from towerflow.ingest.presets import PRESETS, find_preset
-from towerflow.ingest.read import read_tables, require_columns
+from towerflow.ingest.read import fit_columns, read_tables
 
 ITEM = ("item_id", "title", "brand", "categories", "description")
 EVENT = ("user_id", "item_id", "timestamp", "rating")
@@ -58,8 +58,8 @@ def rows(
 ) -> list[dict[str, Any]]:
     """All rows of a folder without what is ours."""
     found = []
-    for file in find_files(str(folder), layouts):
-        require_columns(file, columns[:1], columns[1:])
+    for raw in find_files(str(folder), layouts):
+        file = fit_columns(raw, columns[:1], columns[1:])
         for table in read_tables(file, columns):
             found += table.drop(["problem", "raw", "file", "row"]).to_pylist()
     return found

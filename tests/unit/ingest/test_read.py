@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from towerflow.ingest import read_delimited
 from towerflow.ingest.files import RawFile, split_row_groups
 from towerflow.ingest.layout import Layout
-from towerflow.ingest.read import column_names, read_tables
+from towerflow.ingest.read import column_names, fit_columns, read_tables
 from towerflow.ingest.values import UNREADABLE
 
 COLUMNS = ("item_id", "title")
@@ -201,6 +201,17 @@ def test_mapped_columns_are_the_same_from_every_format(tmp_path: Path, format_: 
     found = rows(path, format_, ("item_id", "both", "title"), layout)
     assert [row["both"] for row in found] == [f"{text} {key}" for key, text in ROWS]
     assert [row["title"] for row in found] == [None] * 3
+
+
+def test_a_file_without_a_mapped_name_is_read_by_ours(tmp_path: Path) -> None:
+    layout = Layout({"item_id": ("sku",), "title": ("name",)})
+    path = write(tmp_path / "x", "jsonl")
+    fitted = fit_columns(RawFile(str(path), "jsonl", "", layout), ("item_id",), ("title",))
+    assert fitted.layout.sources("item_id") == ("item_id",)
+    assert fitted.layout.sources("title") == ("title",)
+    path.write_text('{"sku": 1, "item_id": 2, "title": "x"}\n')
+    fitted = fit_columns(RawFile(str(path), "jsonl", "", layout), ("item_id",), ("title",))
+    assert fitted.layout.sources("item_id") == ("sku",)
 
 
 def test_column_names_are_those_of_the_file(tmp_path: Path) -> None:
