@@ -23,9 +23,7 @@ FORMATS: Final = {
     ".csv": "csv",
     ".tsv": "delimited",
 }
-ENDINGS: Final = (
-    "a file ending in .parquet, .jsonl, .json, .csv or .tsv (the text ones also .gz or .zst)"
-)
+ENDINGS: Final = "a file ending in .parquet, .jsonl, .json, .csv or .tsv, perhaps with .gz or .zst"
 ROW_GROUP_BYTES: Final = 32_000_000  # of Parquet that a worker reads at once
 
 
@@ -48,6 +46,13 @@ class RawFile:
     layout: Layout
     row_groups: tuple[int, int] = (0, 0)
     first_row: int = 1
+
+    @contextmanager
+    def open_parquet(self) -> Iterator[pq.ParquetFile]:
+        """Open a Parquet file; one that is compressed as a whole has to be in memory for that."""
+        with self.open() as stream:
+            source = pa.BufferReader(stream.read()) if self.compression else stream
+            yield pq.ParquetFile(source, page_checksum_verification=True)
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
@@ -91,8 +96,8 @@ def split_row_groups(files: Sequence[RawFile]) -> list[RawFile]:
 
 
 def _pieces(file: RawFile) -> Iterator[RawFile]:
-    with open_binary(file.path) as opened:
-        metadata = pq.ParquetFile(opened).metadata
+    with file.open_parquet() as parquet:
+        metadata = parquet.metadata
     start, row, rows, size = 0, 1, 0, 0
     for group in range(metadata.num_row_groups):
         rows += metadata.row_group(group).num_rows
@@ -107,7 +112,7 @@ def _recognise(file: FoundFile, layout: Layout) -> RawFile:
     compression, magic = COMPRESSIONS.get(ending, ("", b""))
     stem = file.name.removesuffix(ending)
     format_ = layout.format or FORMATS.get(stem[stem.rfind(".") :].lower(), "")
-    if not format_ or (format_ == "parquet" and compression):
+    if not format_:
         raise InputError(file.path, expected=ENDINGS, found=f"'{file.name}'")
     with open_binary(file.path) as opened:
         start = opened.read(4)
@@ -115,7 +120,7 @@ def _recognise(file: FoundFile, layout: Layout) -> RawFile:
         raise InputError(file.path, expected="rows", found="an empty file")
     if start.startswith(UTF_16_MARKS):
         raise InputError(file.path, expected="UTF-8 text", found="a file in UTF-16")
-    if (format_ == "parquet") != (start == PARQUET_MAGIC):
+    if not compression and (format_ == "parquet") != (start == PARQUET_MAGIC):
         raise InputError(
             file.path,
             expected=f"{format_} as its ending says",

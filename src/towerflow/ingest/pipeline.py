@@ -130,6 +130,7 @@ def ingest_interactions(
         ).with_outputs(REJECTED, NUMBERS, main=ACCEPTED)
         repeats = (
             checked[ACCEPTED]
+            # Tells Beam what the side-outputs hide: tables, which have a coder of their own.
             | "Keyed tables" >> beam.Map(_same).with_output_types(tuple[int, pa.Table])
             | "Bring users together" >> beam.GroupByKey()
             | "Arrange a shard" >> beam.Map(partial(_write_shard, arrange=arrange, folder=folder))

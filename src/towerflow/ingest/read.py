@@ -6,13 +6,14 @@ yields a row whose problem starts with UNREADABLE.
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
 from towerflow.errors import InputError
 from towerflow.ingest.files import RawFile
@@ -34,7 +35,6 @@ from towerflow.ingest.values import (
     without_problems,
 )
 from towerflow.schema import FILE, ROW
-from towerflow.storage.filesystems import open_binary
 
 PARQUET_ROWS_AT_ONCE: Final = 50_000
 READ_ERRORS: Final = (OSError, EOFError, zlib.error, pa.ArrowException)
@@ -68,15 +68,16 @@ def fit_columns(file: RawFile, required: tuple[str, ...], any_of: tuple[str, ...
         InputError: a column is missing, or the header can't be read.
     """
     found = column_names(file)
+    has = partial(_has, found, objects=file.format not in ("csv", "delimited"))
     columns = dict(file.layout.columns)
     for name in (*required, *any_of):
-        if name in found and not any(_has(found, source) for source in file.layout.sources(name)):
+        if name in found and not any(map(has, file.layout.sources(name))):
             columns.pop(name)
     fitted = replace(file, layout=replace(file.layout, columns=columns))
     shown = f"columns {', '.join(found)}" if found else "no columns"
     for name in required:
         for source in fitted.layout.sources(name):
-            if not _has(found, source):
+            if not has(source):
                 raise InputError(
                     file.path,
                     field=name,
@@ -85,15 +86,15 @@ def fit_columns(file: RawFile, required: tuple[str, ...], any_of: tuple[str, ...
                     hint=f"map yours with --column {name}=…",
                 )
     optional = [source for name in any_of for source in fitted.layout.sources(name)]
-    if any_of and not file.layout.flags and not any(_has(found, source) for source in optional):
+    if any_of and not file.layout.flags and not any(map(has, optional)):
         names = ", ".join(optional)
         raise InputError(file.path, expected=f"at least one of the columns {names}", found=shown)
     return fitted
 
 
-def _has(found: list[str], source: str) -> bool:
-    """Whether a file with the columns `found` has `source`, which may go into an object."""
-    return source in found or source.split(".")[0] in found
+def _has(found: Sequence[str], source: str, *, objects: bool = True) -> bool:
+    """Whether a file with the columns `found` has `source`, perhaps inside an object."""
+    return source in found or (objects and source.split(".")[0] in found)
 
 
 def column_names(file: RawFile) -> list[str]:
@@ -104,8 +105,8 @@ def column_names(file: RawFile) -> list[str]:
     """
     try:
         if file.format == "parquet":
-            with open_binary(file.path) as opened:
-                return list(pq.read_schema(opened).names)
+            with file.open_parquet() as parquet:
+                return list(parquet.schema_arrow.names)
         with file.open() as stream:
             if file.format in ("jsonl", "python"):
                 return _keys(next(line_blocks(stream), b""), file)
@@ -138,30 +139,43 @@ def _read(file: RawFile, columns: tuple[str, ...]) -> Iterator[pa.Table]:
 
 
 def _parquet_tables(file: RawFile, columns: tuple[str, ...]) -> Iterator[pa.Table]:
-    with open_binary(file.path) as opened:
-        parquet = pq.ParquetFile(opened, page_checksum_verification=True)
-        present = set(parquet.schema_arrow.names)
+    with file.open_parquet() as parquet:
+        present = parquet.schema_arrow.names
         wanted = {
-            column: [source for source in file.layout.sources(column) if source in present]
+            column: [name for name in file.layout.sources(column) if _has(present, name)]
             for column in columns
         }
+        sources = {name for names in wanted.values() for name in names}
         batches = parquet.iter_batches(
             batch_size=PARQUET_ROWS_AT_ONCE,
             row_groups=list(range(*file.row_groups)),
-            columns=sorted({source for sources in wanted.values() for source in sources}),
+            columns=sorted({name if name in present else name.split(".")[0] for name in sources}),
             use_threads=False,
         )
         for batch in batches:
             yield without_problems(
-                {column: _pick(batch, column, sources) for column, sources in wanted.items()}
+                {column: _pick(batch, column, names) for column, names in wanted.items()}
             )
 
 
 def _pick(batch: pa.RecordBatch, column: str, sources: list[str]) -> pa.Array:
     if not sources:
         return pa.nulls(len(batch), pa.string())
-    parts = [batch.column(source) for source in sources]
+    parts = [_look_up(batch, source) for source in sources]
     return as_column(column, parts[0]) if len(parts) == 1 else join_columns(parts)
+
+
+def _look_up(batch: pa.RecordBatch, source: str) -> pa.Array:
+    """A column, or what lies inside a struct; null where there is no such thing."""
+    if source in batch.schema.names:
+        return batch.column(source)
+    outer, *inner = source.split(".")
+    values = batch.column(outer)
+    for name in inner:
+        if not pa.types.is_struct(values.type) or values.type.get_field_index(name) < 0:
+            return pa.nulls(len(batch), pa.string())
+        values = pc.struct_field(values, name)
+    return values
 
 
 def _number_rows(table: pa.Table, file: RawFile, first: int) -> pa.Table:

@@ -56,7 +56,7 @@ def evaluate(
     test = task(data, Split.TEST)
     if not len(test.users):
         raise InputError(
-            dataset, expected="users with at least 3 interactions to test on", found="none"
+            dataset, expected=f"users to test on (split {data.split_kind})", found="none"
         )
     history = data.lists(Split.TRAIN)
     baselines: dict[str, RetrievalModel] = {

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import gzip
+import io
 import json
 import tempfile
 from pathlib import Path
@@ -15,6 +16,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from towerflow.errors import InputError
 from towerflow.ingest import read_delimited
 from towerflow.ingest.files import RawFile, split_row_groups
 from towerflow.ingest.layout import Layout
@@ -23,6 +25,7 @@ from towerflow.ingest.values import UNREADABLE
 
 COLUMNS = ("item_id", "title")
 OURS = Layout()
+PACKERS = {".gz": gzip.compress, ".zst": zstandard.compress}
 ROWS = [("1", "Apple, green"), ("2", 'The "Bread"'), ("3", "Käse 奶酪")]
 
 
@@ -42,7 +45,9 @@ def write(path: Path, format_: str) -> Path:
     """ROWS in a format."""
     if format_ == "parquet":
         table = {"item_id": [int(key) for key, _ in ROWS], "title": [text for _, text in ROWS]}
-        pq.write_table(pa.table({**table, "more": [0.5] * 3}), path)
+        sink = io.BytesIO()
+        pq.write_table(pa.table({**table, "more": [0.5] * 3}), sink)
+        path.write_bytes(PACKERS.get(path.suffix, bytes)(sink.getvalue()))
         return path
     if format_ == "jsonl":
         lines = [json.dumps({"title": text, "item_id": int(key)}) for key, text in ROWS]
@@ -53,15 +58,15 @@ def write(path: Path, format_: str) -> Path:
     else:
         text = "\n".join(["item_id\ttitle", *("\t".join(row) for row in ROWS), ""])
     content = text.encode("utf-8-sig")
-    packers = {".gz": gzip.compress, ".zst": zstandard.compress}
-    path.write_bytes(packers.get(path.suffix, bytes)(content))
+    path.write_bytes(PACKERS.get(path.suffix, bytes)(content))
     return path
 
 
 @pytest.mark.parametrize(
     ("name", "format_"),
     [("x.csv", "csv"), ("x.csv.gz", "csv"), ("x.tsv", "delimited"), ("x.jsonl", "jsonl"),
-     ("x.jsonl.gz", "jsonl"), ("x.jsonl.zst", "jsonl"), ("x.parquet", "parquet")],
+     ("x.jsonl.gz", "jsonl"), ("x.jsonl.zst", "jsonl"), ("x.parquet", "parquet"),
+     ("x.parquet.gz", "parquet"), ("x.parquet.zst", "parquet")],
 )  # fmt: skip
 def test_every_format_gives_the_same_rows(tmp_path: Path, name: str, format_: str) -> None:
     path = write(tmp_path / name, format_)
@@ -192,6 +197,25 @@ def test_several_fields_are_joined_and_objects_are_entered(tmp_path: Path) -> No
         ("a", "Pen fine", "Foliant"),
         ("b", "", None),
     ]
+
+
+def test_a_struct_of_parquet_is_entered_like_an_object_of_json(tmp_path: Path) -> None:
+    details = [{"Brand": "Foliant", "Size": {"cm": 3}}, {"Brand": None, "Size": None}, None]
+    table = pa.table({"item_id": ["a", "b", "c"], "details": details})
+    pq.write_table(table, tmp_path / "x")
+    layout = Layout({"brand": ("details.Brand",), "size": ("details.Size.cm", "details.none")})
+    found = rows(tmp_path / "x", "parquet", ("brand", "size"), layout)
+    assert [(row["brand"], row["size"]) for row in found] == [("Foliant", "3"), *[(None, None)] * 2]
+
+
+def test_a_dot_in_the_name_of_a_csv_column_is_a_dot(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("item.id,item\na,b\n")
+    file = RawFile(str(tmp_path / "x.csv"), "csv", "", Layout({"item_id": ("item.id",)}))
+    [table] = read_tables(fit_columns(file, ("item_id",), ()), ("item_id",))
+    assert table["item_id"].to_pylist() == ["a"]
+    absent = RawFile(file.path, "csv", "", Layout({"item_id": ("item.key",)}))
+    with pytest.raises(InputError, match=r"a column item\.key, found columns item\.id, item"):
+        fit_columns(absent, ("item_id",), ())
 
 
 @pytest.mark.parametrize("format_", ["csv", "jsonl", "parquet"])
