@@ -3,7 +3,6 @@
 import sys
 import tempfile
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from towerflow import schema
@@ -12,7 +11,6 @@ from towerflow.ingest.files import find_files
 from towerflow.ingest.layout import Layout
 from towerflow.ingest.pipeline import ingest_items
 from towerflow.interactions.assemble import unique_items
-from towerflow.storage.filesystems import read_parquet
 from towerflow.text.template import parse_template
 
 COLUMNS = (schema.ITEM_ID, *schema.TEXT_FIELDS)
@@ -23,8 +21,7 @@ def main(source: str, target: str, *beam_options: str) -> None:
     with tempfile.TemporaryDirectory() as workspace:
         runner = BeamRunner(options=beam_options)
         files = find_files(source, [Layout()])
-        read = ingest_items(runner, files, COLUMNS, parse_template("plain"), workspace)
-        accepted = pa.concat_tables([read_parquet(path) for path in read.accepted])
+        accepted, _ = ingest_items(runner, files, COLUMNS, parse_template("plain"), workspace)
     items = unique_items(accepted).accepted
     columns = [schema.ITEM_ID, schema.TITLE, schema.TEXT]
     pq.write_table(items.select(columns), target, compression="zstd")

@@ -7,7 +7,7 @@ import pyarrow as pa
 from benchmarks.support.mutations import Mutated
 from towerflow.errors import InputError
 from towerflow.ingest.check import KnownItems, check_interactions
-from towerflow.ingest.files import find_files, split_row_groups
+from towerflow.ingest.files import find_files, split_files
 from towerflow.ingest.layout import Layout
 from towerflow.ingest.read import fit_columns, read_tables
 from towerflow.ingest.values import UNREADABLE
@@ -26,7 +26,7 @@ def read_mutated(mutated: Mutated, folder: Path) -> str:
     path.write_bytes(mutated.content)
     try:
         files = [fit_columns(file, COLUMNS, ()) for file in find_files(str(path), [Layout()])]
-        tables = [table for file in split_row_groups(files) for table in read_tables(file, COLUMNS)]
+        tables = [table for file in split_files(files) for table in read_tables(file, COLUMNS)]
     except InputError as error:
         sentence = str(error)
         tables = []

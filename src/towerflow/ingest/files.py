@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from towerflow.errors import InputError
 from towerflow.ingest.layout import Layout
+from towerflow.ingest.lines import LinesFrom, Stream
 from towerflow.storage.filesystems import FoundFile, match_files, name_matches, open_binary
 
 PARQUET_MAGIC: Final = b"PAR1"
@@ -24,45 +25,58 @@ FORMATS: Final = {
     ".tsv": "delimited",
 }
 ENDINGS: Final = "a file ending in .parquet, .jsonl, .json, .csv or .tsv, perhaps with .gz or .zst"
-ROW_GROUP_BYTES: Final = 32_000_000  # of Parquet that a worker reads at once
+PIECE_BYTES: Final = 32_000_000  # of a file that one worker reads
 
 
 @dataclass(frozen=True)
 class RawFile:
-    """One file of a source, or some row groups of one.
+    """One file of a source, or a piece of one.
 
     Attributes:
         path: where it lies.
         format: "parquet", "jsonl", "python", "csv" or "delimited".
         compression: "", "gzip" or "zstd", of the file as a whole.
         layout: what its ending does not tell.
+        size: of the file, in bytes.
         row_groups: first and past the last row group of a Parquet file.
-        first_row: number of the first row that is read, counted from 1.
+        lines_from: first and past the last byte of which the lines are read; None: all.
     """
 
     path: str
     format: str
     compression: str
     layout: Layout
+    size: int = 0
     row_groups: tuple[int, int] = (0, 0)
-    first_row: int = 1
+    lines_from: tuple[int, int] | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the file, or of the piece: rows are counted by that."""
+        start = self.lines_from[0] if self.lines_from else self.row_groups[0]
+        return f"{self.path}#{start}" if start else self.path
 
     @contextmanager
     def open_parquet(self) -> Iterator[pq.ParquetFile]:
         """Open a Parquet file; one that is compressed as a whole has to be in memory for that."""
-        with self.open() as stream:
-            source = pa.BufferReader(stream.read()) if self.compression else stream
+        with open_binary(self.path) as file:
+            source = pa.BufferReader(self._unpack(file).read()) if self.compression else file
             yield pq.ParquetFile(source, page_checksum_verification=True)
 
     @contextmanager
-    def open(self) -> Iterator[IO[bytes]]:
+    def open(self) -> Iterator[Stream]:
         """Open for reading, decompressed."""
         with open_binary(self.path) as file:
             if self.compression:
-                raw = pa.PythonFile(file, mode="r")
-                yield cast(IO[bytes], pa.CompressedInputStream(raw, self.compression))
+                yield self._unpack(file)
+            elif self.lines_from:
+                yield LinesFrom(file, *self.lines_from)
             else:
                 yield file
+
+    def _unpack(self, file: IO[bytes]) -> IO[bytes]:
+        raw = pa.PythonFile(file, mode="r")
+        return cast(IO[bytes], pa.CompressedInputStream(raw, self.compression))
 
 
 def find_files(source: str, layouts: Sequence[Layout]) -> list[RawFile]:
@@ -87,24 +101,38 @@ def find_files(source: str, layouts: Sequence[Layout]) -> list[RawFile]:
     return files
 
 
-def split_row_groups(files: Sequence[RawFile]) -> list[RawFile]:
-    """Parquet files in pieces of whole row groups, so that several workers can read one file."""
+def split_files(files: Sequence[RawFile]) -> list[RawFile]:
+    """Large files in pieces, so that several workers can read one.
+
+    Parquet is cut between row groups, lines anywhere; CSV is not, since a quoted field may go on
+    over lines, and what is compressed as a whole can't be.
+    """
     pieces: list[RawFile] = []
     for file in files:
-        pieces.extend(_pieces(file) if file.format == "parquet" else [file])
+        if file.format == "parquet":
+            pieces.extend(_row_groups(file))
+        elif _has_lines(file) and file.size > PIECE_BYTES:
+            starts = range(0, file.size, PIECE_BYTES)
+            pieces.extend(replace(file, lines_from=(at, at + PIECE_BYTES)) for at in starts)
+        else:
+            pieces.append(file)
     return pieces
 
 
-def _pieces(file: RawFile) -> Iterator[RawFile]:
+def _has_lines(file: RawFile) -> bool:
+    headless = file.format in ("jsonl", "python") or bool(file.layout.header)
+    return headless and file.format != "csv" and not file.compression
+
+
+def _row_groups(file: RawFile) -> Iterator[RawFile]:
     with file.open_parquet() as parquet:
         metadata = parquet.metadata
-    start, row, rows, size = 0, 1, 0, 0
+    start, size = 0, 0
     for group in range(metadata.num_row_groups):
-        rows += metadata.row_group(group).num_rows
         size += metadata.row_group(group).total_byte_size
-        if size >= ROW_GROUP_BYTES or group == metadata.num_row_groups - 1:
-            yield replace(file, row_groups=(start, group + 1), first_row=row)
-            start, row, rows, size = group + 1, row + rows, 0, 0
+        if size >= PIECE_BYTES or group == metadata.num_row_groups - 1:
+            yield replace(file, row_groups=(start, group + 1))
+            start, size = group + 1, 0
 
 
 def _recognise(file: FoundFile, layout: Layout) -> RawFile:
@@ -133,4 +161,4 @@ def _recognise(file: FoundFile, layout: Layout) -> RawFile:
             expected=f"{compression} as its ending says" if compression else "text",
             found=f"a file that starts with {start!r}",
         )
-    return RawFile(file.path, format_, compression, layout)
+    return RawFile(file.path, format_, compression, layout, size=file.bytes)

@@ -4,6 +4,7 @@ Elements are Arrow tables, not rows: row-at-a-time Beam costs several times the 
 Interactions are keyed by a hash of the user, so that no worker ever holds all users.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -19,7 +20,7 @@ from towerflow.ingest.check import (
     check_interactions,
     check_items,
 )
-from towerflow.ingest.files import RawFile, split_row_groups
+from towerflow.ingest.files import RawFile, split_files
 from towerflow.ingest.read import read_tables
 from towerflow.interactions.arrange import TIE
 from towerflow.interactions.hashing import UnsignedArray, hash_ids
@@ -31,22 +32,20 @@ from towerflow.text.template import Segment
 ACCEPTED: Final = "accepted"
 REJECTED: Final = "rejected"
 NUMBERS: Final = "numbers"
-READ: Final = "rows_read"
+ROWS_OF: Final = "rows of "  # a piece of a file, by its name
 LOW_RATED: Final = "dropped_low_rating"
 REPEATS: Final = "dropped_repeats"
 
 
 class Ingested(NamedTuple):
-    """What came out of a source.
+    """What came out of a source, but for what can be used.
 
     Attributes:
-        accepted: paths of what can be used.
         rejected: `REJECTED_SCHEMA`, in order of file and row.
         rows_read: how many rows were read.
         dropped: how many of them were left out on purpose, by reason.
     """
 
-    accepted: list[str]
     rejected: pa.Table
     rows_read: int
     dropped: dict[str, int]
@@ -95,11 +94,12 @@ def ingest_items(
     columns: tuple[str, ...],
     segments: list[Segment],
     workspace: str,
-) -> Ingested:
-    """Read, clean and check all items; `accepted` are Parquet files of `CHECKED_ITEMS`."""
+) -> tuple[pa.Table, Ingested]:
+    """Read, clean and check all items; the first of the two is `CHECKED_ITEMS`, in any order."""
     folder = join(workspace, "items")
+    pieces = split_files(files)
     with runner.pipeline() as pipeline:
-        checked = _read(pipeline, files, columns) | "Check and clean" >> beam.ParDo(
+        checked = _read(pipeline, pieces, columns) | "Check and clean" >> beam.ParDo(
             CheckItems(segments)
         ).with_outputs(REJECTED, NUMBERS, main=ACCEPTED)
         checked[ACCEPTED] | "Write the accepted" >> beam.io.WriteToParquetBatched(
@@ -107,7 +107,9 @@ def ingest_items(
         )
         _write_rejected(checked[REJECTED], folder)
         _write_numbers(checked[NUMBERS], folder)
-    return _collect(folder, ACCEPTED)
+    places, ingested = _collect(folder, pieces)
+    parts = [read_parquet(path).cast(CHECKED_ITEMS) for path in _paths(folder, ACCEPTED)]
+    return _locate(pa.concat_tables([CHECKED_ITEMS.empty_table(), *parts]), places), ingested
 
 
 def ingest_interactions(
@@ -117,15 +119,16 @@ def ingest_interactions(
     check: CheckInteractions,
     arrange: Callable[[pa.Table], pa.Table],
     workspace: str,
-) -> Ingested:
+) -> tuple[list[str], Ingested]:
     """Read and check all interactions, and bring each user's together.
 
-    `accepted` are files of what `arrange` makes of all rows of a shard's users
+    The first of the two are files of what `arrange` makes of all rows of a shard's users
     (`CHECKED_INTERACTIONS` with a tie-break), in order of the shards; empty shards have none.
     """
     folder = join(workspace, "interactions")
+    pieces = split_files(files)
     with runner.pipeline() as pipeline:
-        checked = _read(pipeline, files, columns) | "Check and key by user" >> beam.ParDo(
+        checked = _read(pipeline, pieces, columns) | "Check and key by user" >> beam.ParDo(
             check
         ).with_outputs(REJECTED, NUMBERS, main=ACCEPTED)
         repeats = (
@@ -138,7 +141,8 @@ def ingest_interactions(
         _write_rejected(checked[REJECTED], folder)
         numbers = (checked[NUMBERS], repeats) | "All numbers" >> beam.Flatten()
         _write_numbers(numbers, folder)
-    return _collect(folder, "shard")
+    _, ingested = _collect(folder, pieces)
+    return _paths(folder, "shard"), ingested
 
 
 def key_by_user(
@@ -178,10 +182,10 @@ def read_known_items(path: str) -> KnownItems:
     return KnownItems(ids.slice(0, num_known), ids.slice(num_known))
 
 
-def _read(pipeline: beam.Pipeline, files: list[RawFile], columns: tuple[str, ...]) -> Any:
+def _read(pipeline: beam.Pipeline, pieces: list[RawFile], columns: tuple[str, ...]) -> Any:
     return (
         pipeline
-        | "List the files" >> beam.Create(split_row_groups(files))
+        | "List the files" >> beam.Create(pieces)
         | "Spread them over workers" >> beam.Reshuffle()
         | "Read Arrow tables"
         >> beam.FlatMap(read_tables, columns=columns).with_output_types(pa.Table)
@@ -189,7 +193,8 @@ def _read(pipeline: beam.Pipeline, files: list[RawFile], columns: tuple[str, ...
 
 
 def _aside(read: pa.Table, rejected: pa.Table, low_rated: int) -> Iterator[Any]:
-    yield beam.pvalue.TaggedOutput(NUMBERS, (READ, len(read)))
+    if len(read):
+        yield beam.pvalue.TaggedOutput(NUMBERS, (f"{ROWS_OF}{read[FILE][0].as_py()}", len(read)))
     yield beam.pvalue.TaggedOutput(NUMBERS, (LOW_RATED, low_rated))
     if len(rejected):
         yield beam.pvalue.TaggedOutput(REJECTED, rejected)
@@ -205,13 +210,14 @@ def _write_numbers(numbers: Any, folder: str) -> None:
     (
         numbers
         | "Add the numbers up" >> beam.CombinePerKey(sum)
-        | "Write each number" >> beam.Map(_write_number, folder=folder)
+        | "Bring the sums together" >> beam.combiners.ToDict()
+        | "Write the sums" >> beam.Map(_write_sums, path=join(folder, NUMBERS))
     )
 
 
-def _write_number(number: tuple[str, int], folder: str) -> None:
-    name, value = number
-    write_parquet(join(folder, f"number-{name}.parquet"), pa.table({name: [value]}))
+def _write_sums(sums: dict[str, int], path: str) -> None:
+    names, values = list(sums), list(sums.values())
+    write_parquet(path, pa.table({"name": pa.array(names, pa.string()), "value": values}))
 
 
 def _write_shard(
@@ -226,17 +232,33 @@ def _write_shard(
     return REPEATS, len(table) - len(arranged)
 
 
-def _collect(folder: str, accepted: str) -> Ingested:
-    dropped: dict[str, int] = {}
-    for path in _paths(folder, "number-"):
-        dropped |= read_parquet(path).to_pylist()[0]
-    rows_read = dropped.pop(READ, 0)
-    rejected = [read_parquet(path).cast(REJECTED_SCHEMA) for path in _paths(folder, REJECTED)]
+Places = dict[str, tuple[str, int]]  # piece of a file → the file, and how many rows come before
+
+
+def _collect(folder: str, pieces: list[RawFile]) -> tuple[Places, Ingested]:
+    sums = {row["name"]: row["value"] for row in read_parquet(join(folder, NUMBERS)).to_pylist()}
+    places: Places = {}
+    rows_of: Counter[str] = Counter()
+    for piece in pieces:  # in order within their files
+        places[piece.name] = piece.path, rows_of[piece.path]
+        rows_of[piece.path] += sums.pop(f"{ROWS_OF}{piece.name}", 0)
+    parts = [read_parquet(path).cast(REJECTED_SCHEMA) for path in _paths(folder, REJECTED)]
+    rejected = _locate(pa.concat_tables([REJECTED_SCHEMA.empty_table(), *parts]), places)
     # Beam promises no order among its files, so it is restored.
-    ordered = pa.concat_tables([REJECTED_SCHEMA.empty_table(), *rejected]).sort_by(
-        [(FILE, "ascending"), (ROW, "ascending")]
-    )
-    return Ingested(_paths(folder, accepted), ordered, rows_read, dropped)
+    ordered = rejected.sort_by([(FILE, "ascending"), (ROW, "ascending")])
+    return places, Ingested(ordered, rows_of.total(), sums)
+
+
+def _locate(table: pa.Table, places: Places) -> pa.Table:
+    """`table` with rows of pieces as rows of their files."""
+    pieces = table[FILE].combine_chunks().dictionary_encode()
+    files = pa.array([places[name][0] for name in pieces.dictionary.to_pylist()], pa.string())
+    before = np.array([places[name][1] for name in pieces.dictionary.to_pylist()], dtype=np.int64)
+    index = pieces.indices.to_numpy()
+    rows = table[ROW].to_numpy() + before[index]
+    columns = {FILE: files.take(pieces.indices), ROW: pa.array(rows, pa.int64())}
+    arrays = [columns.get(name, table[name]) for name in table.column_names]
+    return pa.table(arrays, schema=table.schema)
 
 
 def _paths(folder: str, prefix: str) -> list[str]:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from towerflow import schema
 from towerflow.errors import InputError
 from towerflow.ingest.beam_runner import BeamRunner, join
-from towerflow.ingest.check import CHECKED_ITEMS, UNKNOWN_ITEM, KnownItems
+from towerflow.ingest.check import UNKNOWN_ITEM, KnownItems
 from towerflow.ingest.files import RawFile, find_files
 from towerflow.ingest.layout import Layout
 from towerflow.ingest.pipeline import (
@@ -30,7 +30,6 @@ from towerflow.interactions.assemble import Assembled, assemble, unique_items
 from towerflow.interactions.catalogue import CatalogueScope
 from towerflow.interactions.filters import Filters
 from towerflow.interactions.splits import SplitConfig
-from towerflow.storage.filesystems import match_files, read_parquet
 from towerflow.text.template import Segment
 
 SHARD_BYTES: Final = 16_000_000  # of raw interactions for a shard of users
@@ -111,9 +110,10 @@ def prepare(
         InputError: the sources cannot give a Dataset.
     """
     started = time.monotonic()
-    read_items = ingest_items(plan.runner, items.files, items.columns, plan.segments, workspace)
-    accepted = [read_parquet(path).cast(CHECKED_ITEMS) for path in read_items.accepted]
-    unique = unique_items(pa.concat_tables([CHECKED_ITEMS.empty_table(), *accepted]))
+    checked, read_items = ingest_items(
+        plan.runner, items.files, items.columns, plan.segments, workspace
+    )
+    unique = unique_items(checked)
     refused_items = pa.concat_tables([read_items.rejected, unique.rejected])
     _refuse_rejects(items.source, refused_items, read_items.rows_read, plan.max_rejected_share)
     tell(_rate("items", read_items.rows_read, started))
@@ -122,9 +122,9 @@ def prepare(
     item_ids = unique.accepted[schema.ITEM_ID].combine_chunks()
     refused_ids = refused_items[schema.ITEM_ID].combine_chunks().drop_null()
     write_known_items(known, KnownItems(item_ids, refused_ids))
-    num_shards = num_user_shards(sum(file.bytes for file in match_files(interactions.source)))
+    num_shards = num_user_shards(sum(file.size for file in interactions.files))
     started = time.monotonic()
-    events = ingest_interactions(
+    shards, events = ingest_interactions(
         plan.runner,
         interactions.files,
         interactions.columns,
@@ -140,7 +140,7 @@ def prepare(
     assembled = assemble(
         plan.runner,
         unique.accepted,
-        events.accepted,
+        shards,
         plan.filters,
         plan.split,
         plan.scope,

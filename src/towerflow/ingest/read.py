@@ -47,8 +47,8 @@ _TEXT_READERS: Final = {
 
 
 def read_tables(file: RawFile, columns: tuple[str, ...]) -> Iterator[pa.Table]:
-    """Yield the rows of `file` in order; columns that it lacks are null."""
-    next_row = file.first_row
+    """Yield the rows of `file` in order, counted from 1; columns that it lacks are null."""
+    next_row = 1
     try:
         for table in _read(file, columns):
             yield _number_rows(table, file, next_row)
@@ -181,6 +181,6 @@ def _look_up(batch: pa.RecordBatch, source: str) -> pa.Array:
 def _number_rows(table: pa.Table, file: RawFile, first: int) -> pa.Table:
     numbers = pa.array(np.arange(first, first + len(table)))
     names = pa.DictionaryArray.from_arrays(
-        pa.array(np.zeros(len(table), dtype=np.int32)), pa.array([file.path])
+        pa.array(np.zeros(len(table), dtype=np.int32)), pa.array([file.name])
     )
     return table.append_column(FILE, names).append_column(ROW, numbers)

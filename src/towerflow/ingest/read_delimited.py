@@ -5,12 +5,12 @@ import itertools
 import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO, Final
+from typing import Final
 
 import pyarrow as pa
 
 from towerflow.ingest.layout import Layout
-from towerflow.ingest.lines import MAX_LINE_BYTES, line_blocks
+from towerflow.ingest.lines import MAX_LINE_BYTES, Stream, line_blocks
 from towerflow.ingest.read_json import TOO_LONG
 from towerflow.ingest.values import Problem, Row, rows_to_table
 from towerflow.schema import CATEGORIES
@@ -22,19 +22,19 @@ BAD_QUOTE: Final = "a quote that is not closed or not at a field's end"
 csv.field_size_limit(MAX_LINE_BYTES)
 
 
-def csv_tables(stream: IO[bytes], layout: Layout, columns: tuple[str, ...]) -> Iterator[pa.Table]:
+def csv_tables(stream: Stream, layout: Layout, columns: tuple[str, ...]) -> Iterator[pa.Table]:
     """The rows of comma-separated text, quoted as in RFC 4180."""
     return _tables(csv_records(_lines(stream, layout)), layout, columns)
 
 
 def delimited_tables(
-    stream: IO[bytes], layout: Layout, columns: tuple[str, ...]
+    stream: Stream, layout: Layout, columns: tuple[str, ...]
 ) -> Iterator[pa.Table]:
     """The rows of text whose fields hold neither the delimiter nor a line break."""
     return _tables(_split_lines(stream, layout), layout, columns)
 
 
-def header(stream: IO[bytes], format_: str, layout: Layout) -> list[str]:
+def header(stream: Stream, format_: str, layout: Layout) -> list[str]:
     """Column names of a file: those of the layout, or its first row."""
     if layout.header:
         return list(layout.header)
@@ -130,14 +130,14 @@ def _row_maker(
     return to_row
 
 
-def _lines(stream: IO[bytes], layout: Layout) -> Iterator[str]:
+def _lines(stream: Stream, layout: Layout) -> Iterator[str]:
     """Lines without their breaks; bytes that are not text become U+FFFD and stay visible."""
     for block in line_blocks(stream):
         for line in block.decode(layout.encoding, "replace").split("\n")[:-1]:
             yield line.removesuffix("\r")
 
 
-def _split_lines(stream: IO[bytes], layout: Layout) -> Iterator[list[str] | Problem]:
+def _split_lines(stream: Stream, layout: Layout) -> Iterator[list[str] | Problem]:
     for line in _lines(stream, layout):
         yield from _split(line, layout.delimiter)
 

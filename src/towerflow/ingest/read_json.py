@@ -9,13 +9,13 @@ import ast
 import io
 import json
 from collections.abc import Callable, Iterator
-from typing import IO, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.json as pj
 
 from towerflow.ingest.layout import Layout
-from towerflow.ingest.lines import MAX_LINE_BYTES, line_blocks
+from towerflow.ingest.lines import MAX_LINE_BYTES, Stream, line_blocks
 from towerflow.ingest.values import (
     NUMBERS,
     Problem,
@@ -32,7 +32,7 @@ NOT_JSON: Final = "not a JSON object"
 NOT_A_DICT: Final = "not a Python dict"
 
 
-def json_tables(stream: IO[bytes], layout: Layout, columns: tuple[str, ...]) -> Iterator[pa.Table]:
+def json_tables(stream: Stream, layout: Layout, columns: tuple[str, ...]) -> Iterator[pa.Table]:
     """The rows of JSON Lines, a block at a time."""
     types: pa.Schema | None = None
     for block in line_blocks(stream):
@@ -41,9 +41,7 @@ def json_tables(stream: IO[bytes], layout: Layout, columns: tuple[str, ...]) -> 
         yield table if table is not None else parse_lines(block, layout, columns, parse_json)
 
 
-def python_tables(
-    stream: IO[bytes], layout: Layout, columns: tuple[str, ...]
-) -> Iterator[pa.Table]:
+def python_tables(stream: Stream, layout: Layout, columns: tuple[str, ...]) -> Iterator[pa.Table]:
     """The rows of a file with the literal of a Python dict on each line (Amazon 2014)."""
     for block in line_blocks(stream):
         yield parse_lines(block, layout, columns, parse_python)

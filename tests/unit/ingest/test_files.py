@@ -10,7 +10,7 @@ import zstandard
 
 from towerflow.errors import InputError
 from towerflow.ingest import files
-from towerflow.ingest.files import RawFile, split_row_groups
+from towerflow.ingest.files import RawFile, split_files
 from towerflow.ingest.layout import Layout
 from towerflow.ingest.read import fit_columns
 
@@ -119,18 +119,31 @@ def test_a_file_that_the_user_names_needs_no_name_of_the_layout(tmp_path: Path) 
     assert file.format == "jsonl"
 
 
-def test_large_parquet_files_are_read_in_pieces(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(files, "ROW_GROUP_BYTES", 1)
+@pytest.fixture
+def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "PIECE_BYTES", 30)
+
+
+@pytest.mark.usefixtures("_small_pieces")
+def test_large_parquet_files_are_cut_between_row_groups(tmp_path: Path) -> None:
     table = pa.table({"item_id": [str(n) for n in range(10)], "title": ["x"] * 10})
     pq.write_table(table, tmp_path / "x.parquet", row_group_size=4)
-    pieces = split_row_groups(find_files(str(tmp_path / "x.parquet")))
-    assert [(piece.row_groups, piece.first_row) for piece in pieces] == [
-        ((0, 1), 1),
-        ((1, 2), 5),
-        ((2, 3), 9),
-    ]
+    pieces = split_files(find_files(str(tmp_path / "x.parquet")))
+    assert [piece.row_groups for piece in pieces] == [(0, 1), (1, 2), (2, 3)]
+    assert len({piece.name for piece in pieces}) == 3
+
+
+@pytest.mark.usefixtures("_small_pieces")
+def test_large_files_of_lines_are_cut_anywhere_and_others_not(tmp_path: Path) -> None:
+    lines = b"".join(b'{"item_id": "%d", "title": "x"}\n' % n for n in range(3))
+    (tmp_path / "x.jsonl").write_bytes(lines)
+    pieces = split_files(find_files(str(tmp_path / "x.jsonl")))
+    assert [piece.lines_from for piece in pieces] == [(0, 30), (30, 60), (60, 90), (90, 120)]
+    (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress(lines * 9))
+    (tmp_path / "x.csv").write_bytes(CSV * 9)
+    for name in ("x.jsonl.gz", "x.csv"):
+        [whole] = split_files(find_files(str(tmp_path / name)))
+        assert (whole.lines_from, whole.name) == (None, whole.path)
 
 
 @pytest.mark.parametrize(

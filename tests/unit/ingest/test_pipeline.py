@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from towerflow.ingest import files
 from towerflow.ingest.beam_runner import BeamRunner
 from towerflow.ingest.check import KnownItems
 from towerflow.ingest.files import find_files
@@ -40,15 +41,14 @@ def test_items_come_back_with_rejects_in_order_of_file_and_row(
     raw.mkdir()
     (raw / "1.csv").write_text("item_id,title\na,Apple\n,nobody\nb,Bread\n")
     (raw / "2.jsonl").write_text('{"item_id": "c", "title": "Cheese"}\n{"item_id": "d"}\n')
-    files = find_files(str(raw), [Layout()])
-    found = ingest_items(
+    found_files = find_files(str(raw), [Layout()])
+    accepted, found = ingest_items(
         BeamRunner(),
-        files[::-1] if backwards else files,
+        found_files[::-1] if backwards else found_files,
         ITEM_COLUMNS,
         parse_template("{title}"),
         str(tmp_path),
     )
-    accepted = pa.concat_tables([read_parquet(path) for path in found.accepted])
     assert sorted(accepted["item_id"].to_pylist()) == ["a", "b", "c"]
     assert [
         (Path(row["file"]).name, row["row"], row["reason"]) for row in found.rejected.to_pylist()
@@ -56,12 +56,32 @@ def test_items_come_back_with_rejects_in_order_of_file_and_row(
     assert found.rows_read == 5
 
 
+def test_rows_of_pieces_are_told_as_rows_of_their_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "PIECE_BYTES", 50)
+    lines = [f'{{"item_id": "i{n}", "title": "{"x" * (n % 7)}"}}\n' for n in range(40)]
+    (tmp_path / "x.jsonl").write_text("".join(lines))
+    found = find_files(str(tmp_path / "x.jsonl"), [Layout()])
+    accepted, ingested = ingest_items(
+        BeamRunner(), found, ITEM_COLUMNS, parse_template("{title}"), str(tmp_path)
+    )
+    untitled = [n for n in range(40) if n % 7 == 0]
+    path = str(tmp_path / "x.jsonl")
+    assert ingested.rejected["row"].to_pylist() == [n + 1 for n in untitled]
+    assert ingested.rejected["file"].to_pylist() == [path] * len(untitled)
+    places = zip(accepted["item_id"].to_pylist(), accepted["row"].to_pylist(), strict=True)
+    assert all(name == f"i{row - 1}" for name, row in places)
+    assert set(accepted["file"].to_pylist()) == {path}
+    assert ingested.rows_read == 40
+
+
 def test_interactions_come_back_by_user_with_every_row_counted(tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
     log.write_text("user_id,item_id,timestamp\nu,a,3\nv,a,1\nu,b,1\nu,a,9\nu,x,2\nw,b,soon\n")
     known = str(tmp_path / "known.parquet")
     write_known_items(known, KnownItems(pa.array(["a", "b"]), pa.array([], pa.string())))
-    found = ingest_interactions(
+    shards, found = ingest_interactions(
         BeamRunner(),
         find_files(str(log), [Layout()]),
         EVENT_COLUMNS,
@@ -69,7 +89,7 @@ def test_interactions_come_back_by_user_with_every_row_counted(tmp_path: Path) -
         partial(arrange, repeats=Repeats.FIRST),
         str(tmp_path),
     )
-    rows = [row for path in found.accepted for row in read_parquet(path).to_pylist()]
+    rows = [row for path in shards for row in read_parquet(path).to_pylist()]
     by_user = {user: [row["item_index"] for row in rows if row["user_id"] == user] for user in "uv"}
     assert by_user == {"u": [1, 0], "v": [0]}
     assert found.rejected["reason"].to_pylist() == ["unknown item", "unparsable timestamp"]

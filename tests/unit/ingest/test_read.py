@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from towerflow.errors import InputError
 from towerflow.ingest import read_delimited
-from towerflow.ingest.files import RawFile, split_row_groups
+from towerflow.ingest.files import RawFile, split_files
 from towerflow.ingest.layout import Layout
 from towerflow.ingest.read import column_names, fit_columns, read_tables
 from towerflow.ingest.values import UNREADABLE
@@ -37,7 +37,7 @@ def rows(
     file = RawFile(str(path), format_, compression, layout)
     if format_ == "parquet":
         with contextlib.suppress(pa.ArrowInvalid):  # no Parquet at all
-            [file] = split_row_groups([file])
+            [file] = split_files([file])
     return [row for table in read_tables(file, columns) for row in table.to_pylist()]
 
 
@@ -83,13 +83,14 @@ def test_rows_are_numbered_across_batches(tmp_path: Path, monkeypatch: pytest.Mo
     assert [table["row"].to_pylist() for table in tables] == [[1, 2], [3]]
 
 
-def test_the_second_piece_of_a_parquet_file_goes_on_counting(tmp_path: Path) -> None:
+def test_a_piece_of_a_parquet_file_has_its_own_rows_and_name(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     pq.write_table(pa.table({"item_id": list("abcde")}), path, row_group_size=2)
-    piece = RawFile(str(path), "parquet", "", Layout(), row_groups=(1, 3), first_row=3)
+    piece = RawFile(str(path), "parquet", "", OURS, row_groups=(1, 3))
     [table] = read_tables(piece, ("item_id",))
     assert table["item_id"].to_pylist() == ["c", "d", "e"]
-    assert table["row"].to_pylist() == [3, 4, 5]
+    assert table["row"].to_pylist() == [1, 2, 3]
+    assert table["file"].to_pylist() == [f"{path}#1"] * 3
 
 
 def test_half_a_surrogate_pair_and_nul_bytes_do_not_stop_the_file(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import PREPROCESS, Run
 from towerflow.errors import InputError
-from towerflow.ingest import prepare
+from towerflow.ingest import files, prepare
 from towerflow.interactions.changes import CHANGES_FILE
 from towerflow.interactions.dataset import Dataset
 from towerflow.schema import Split
@@ -322,19 +322,21 @@ def test_workers_sharding_order_and_format_change_nothing(
     ]
     settings = {"min_user_interactions": 5, "min_item_interactions": 5}
 
-    def dataset(lines: list[tuple[str, str, int]], files: int, **more: Any) -> str:
+    def dataset(lines: list[tuple[str, str, int]], count: int, **more: Any) -> str:
         folder = tmp_path / "log"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        for number in range(files):
-            part = lines[number::files]
-            if number % 2:
+        for number in range(count):
+            part = lines[number::count]
+            if number % 3:
                 packed = "".join(
                     json.dumps(dict(zip(("user_id", "item_id", "timestamp"), row, strict=True)))
                     + "\n"
                     for row in part
                 )
-                (folder / f"{number}.jsonl.gz").write_bytes(gzip.compress(packed.encode()))
+                name = f"{number}.jsonl{'.gz' if number % 3 == 2 else ''}"
+                pack = gzip.compress if number % 3 == 2 else bytes
+                (folder / name).write_bytes(pack(packed.encode()))
             else:
                 text = "".join(f"{user},{item},{day}\n" for user, item, day in part)
                 (folder / f"{number}.csv").write_text(f"user_id,item_id,timestamp\n{text}")
@@ -347,5 +349,6 @@ def test_workers_sharding_order_and_format_change_nothing(
     assert dataset(rows[::-1], 3) == once
     items.reverse()
     monkeypatch.setattr(prepare, "SHARD_BYTES", 500)  # many shards of users in place of one
+    monkeypatch.setattr(files, "PIECE_BYTES", 700)  # and files read in pieces
     assert dataset(rows, 4) == once
     assert dataset(rows, 2, beam_options=TWO_WORKERS) == once
