@@ -62,7 +62,7 @@ def write_interactions(folder: Path, num_interactions: int) -> None:
     rng = np.random.default_rng(0)
     num_users = num_interactions // INTERACTIONS_PER_USER
     num_items = num_interactions // INTERACTIONS_PER_ITEM
-    popularity = 1 / (np.arange(num_items) + 50.0) ** 0.9
+    popularity = 1 / (np.arange(num_items) + 50.0) ** 1.4  # a long tail for the core to bite
     activity = rng.lognormal(0, 1, num_users)
     user = rng.choice(num_users, num_interactions, p=activity / activity.sum())
     item = rng.choice(num_items, num_interactions, p=popularity / popularity.sum())

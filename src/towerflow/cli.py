@@ -66,10 +66,11 @@ def cache_folder() -> Path:
 @app.command()
 def run(
     items: Annotated[
-        str, typer.Option(help="File or folder of items.", show_default="MovieLens-100k")
+        str, typer.Option(help="File, folder or glob of items.", show_default="MovieLens-100k")
     ] = "",
     interactions: Annotated[
-        str, typer.Option(help="File or folder of interactions.", show_default="MovieLens-100k")
+        str,
+        typer.Option(help="File, folder or glob of interactions.", show_default="MovieLens-100k"),
     ] = "",
     recipe: Annotated[
         str, typer.Option(help=f"{', '.join(recipe_names())}, or a YAML file of your own.")

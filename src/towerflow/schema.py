@@ -69,6 +69,7 @@ REJECTED_SCHEMA: Final = pa.schema(
     ]
 )
 RAW_LIMIT: Final = 1000  # characters
+REJECTED_FILE: Final = "rejected.parquet"
 
 
 class ArtifactKind(StrEnum):

@@ -10,6 +10,7 @@ from rich.table import Table
 from towerflow.evaluation.metrics_file import EvaluationMetrics
 from towerflow.retrieval.release import Release
 from towerflow.retrieval.releases import release_folder
+from towerflow.schema import REJECTED_FILE
 from towerflow.storage.artifact import read_manifest
 
 NUM_SHOWN = 10
@@ -19,7 +20,7 @@ def print_run(
     console: Console, outputs: Mapping[str, str], release_root: Path, report: Path, recipe: str
 ) -> None:
     """Dataset counts, metrics beside the baselines, the gate, paths, and real recommendations."""
-    print_counts(console, Path(outputs["dataset"]))
+    print_counts(console, Path(outputs["dataset"]), Path(outputs["rejected"]))
     metrics = EvaluationMetrics.read(Path(outputs["metrics"]))
     print_metrics(console, metrics, recipe)
     console.print(f"report   {report}", soft_wrap=True)
@@ -29,12 +30,14 @@ def print_run(
     print_example(console, release)
 
 
-def print_counts(console: Console, dataset: Path) -> None:
-    """What there is, what could not be used, and what was left out on purpose."""
+def print_counts(console: Console, dataset: Path, rejected: Path) -> None:
+    """What there is, what could not be used and where it lies, what was left out on purpose."""
     counts = read_manifest(dataset).counts
     kept = ", ".join(f"{counts[name]:,} {name}" for name in ("items", "users", "interactions"))
-    rejected = counts["rejected_items"] + counts["rejected_interactions"]
-    console.print(f"\ndataset  {kept}, {rejected:,} rows rejected")
+    num_rejected = counts["rejected_items"] + counts["rejected_interactions"]
+    console.print(f"\ndataset  {kept}, {num_rejected:,} rows rejected")
+    if num_rejected:
+        console.print(f"rejected {rejected / REJECTED_FILE}", soft_wrap=True)
     dropped = [
         f"{number:,} ({name.removeprefix('dropped_').replace('_', ' ')})"
         for name, number in counts.items()

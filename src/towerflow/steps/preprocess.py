@@ -27,13 +27,12 @@ from towerflow.interactions.changes import CHANGES_FILE, compare_items, count_ch
 from towerflow.interactions.dataset import INTERACTIONS_FILE, ITEMS_FILE
 from towerflow.interactions.filters import Filters
 from towerflow.interactions.splits import SplitConfig
-from towerflow.schema import ArtifactKind
+from towerflow.schema import REJECTED_FILE, ArtifactKind
 from towerflow.storage.artifact import new_artifact, open_artifact
 from towerflow.storage.files import write_text
 from towerflow.text.template import parse_template
 
 STEP: Final = "preprocess"
-REJECTED_FILE: Final = "rejected.parquet"
 
 Config = TypeVar("Config", bound=BaseModel)
 

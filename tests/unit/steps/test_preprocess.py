@@ -16,8 +16,8 @@ from towerflow.errors import InputError
 from towerflow.ingest import files, prepare
 from towerflow.interactions.changes import CHANGES_FILE
 from towerflow.interactions.dataset import Dataset
-from towerflow.schema import Split
-from towerflow.steps.preprocess import REJECTED_FILE, preprocess
+from towerflow.schema import REJECTED_FILE, Split
+from towerflow.steps.preprocess import preprocess
 from towerflow.storage.artifact import read_manifest
 
 ITEMS = "item_id,title\na,Apple\nb,Bread\nc,Cheese\nd,Dates\n"
