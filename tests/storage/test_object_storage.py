@@ -94,10 +94,10 @@ def test_files_of_a_bucket_are_found_read_and_known_by_their_content(
 
 
 def test_a_table_is_written_to_a_bucket_and_read_again(bucket: storage.Bucket) -> None:
-    path = f"gs://{BUCKET}/work/x.parquet"
+    path = f"gs://{BUCKET}/tables/x.parquet"
 
     table = pa.table({"a": [1, 2]})
     write_parquet(path, table)
     assert read_parquet(path).equals(table)
-    delete_folder(f"gs://{BUCKET}/work")
-    assert match_files(f"gs://{BUCKET}/work") == []
+    delete_folder(f"gs://{BUCKET}/tables")
+    assert match_files(f"gs://{BUCKET}/tables") == []

@@ -65,8 +65,8 @@ def test_the_workspace_is_gone_afterwards(tmp_path: Path) -> None:
 
 
 def test_paths_are_joined_wherever_they_lead() -> None:
-    assert join("/work", "a", "b.parquet") == "/work/a/b.parquet"
-    assert join("gs://bucket/work/", "a", "b.parquet") == "gs://bucket/work/a/b.parquet"
+    assert join("/scratch", "a", "b.parquet") == "/scratch/a/b.parquet"
+    assert join("gs://bucket/scratch/", "a", "b.parquet") == "gs://bucket/scratch/a/b.parquet"
 
 
 def double(path: str, times: int) -> pa.Table:
