@@ -135,6 +135,13 @@ def prepare(
     if plan.refuse_unknown:
         _refuse_unknown(interactions.source, events)
     _refuse_rejects(interactions.source, events.rejected, events.rows_read, plan.max_rejected_share)
+    if not shards:
+        raise InputError(
+            interactions.source,
+            field=schema.RATING,
+            expected=f"a rating of {plan.filters.min_rating:g} or more",
+            found="none",
+        )
     tell(_rate("interactions", events.rows_read, started))
     started = time.monotonic()
     assembled = assemble(

@@ -226,6 +226,17 @@ def test_columns_are_mapped_and_low_ratings_are_no_rejects(tmp_path: Path) -> No
     assert (counts["dropped_low_rating"], counts["rejected_interactions"]) == (2, 0)
 
 
+def test_when_all_are_rated_too_low_it_says_so(tmp_path: Path) -> None:
+    items = "asin,title\na,Apple\nb,Bread\nc,Cheese\nd,Dates\n"
+    with pytest.raises(InputError, match="rating: expected a rating of 6 or more, found none"):
+        run(tmp_path, items, RATED, **MAPPED, min_rating=6.0)
+
+
+def test_with_no_item_popular_enough_nobody_is_left(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"different items of at least 9, found none"):
+        run(tmp_path, ITEMS, INTERACTIONS, min_item_interactions=9, catalogue="interacted")
+
+
 def test_the_core_and_the_catalogue_of_what_is_left(tmp_path: Path) -> None:
     """c and d have two interactions each; without them nobody has too few."""
     items = "asin,title\na,Apple\nb,Bread\nc,Cheese\nd,Dates\n"
