@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -176,13 +175,7 @@ def _parse(options: PipelineOptions) -> dict[str, Any]:
 
 def join(folder: str, *names: str) -> str:
     """A path in the workspace, wherever that is."""
-    return (
-        "/".join((folder.rstrip("/"), *names))
-        if is_remote(folder)
-        else os.path.join(  # noqa: PTH118
-            folder, *names
-        )
-    )
+    return "/".join((folder.rstrip("/"), *names))
 
 
 def _fold(tables: list[pa.Table], combine: Callable[[pa.Table, pa.Table], pa.Table]) -> pa.Table:

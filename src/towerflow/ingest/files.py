@@ -40,6 +40,7 @@ class RawFile:
         size: of the file, in bytes.
         row_groups: first and past the last row group of a Parquet file.
         lines_from: first and past the last byte of which the lines are read; None: all.
+        header: names of the columns that the file has; none before they were looked up.
     """
 
     path: str
@@ -49,6 +50,7 @@ class RawFile:
     size: int = 0
     row_groups: tuple[int, int] = (0, 0)
     lines_from: tuple[int, int] | None = None
+    header: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

@@ -23,7 +23,7 @@ from towerflow.ingest.pipeline import (
     write_known_items,
 )
 from towerflow.ingest.presets import Preset
-from towerflow.ingest.read import column_names, fit_columns
+from towerflow.ingest.read import fit_columns
 from towerflow.ingest.values import UNREADABLE
 from towerflow.interactions.arrange import arrange
 from towerflow.interactions.assemble import Assembled, assemble, unique_items
@@ -207,7 +207,7 @@ def _find(
     source: str, layouts: tuple[Layout, ...], required: tuple[str, ...], any_of: tuple[str, ...]
 ) -> Found:
     files = [fit_columns(file, required, any_of) for file in find_files(source, layouts)]
-    names = frozenset(name for file in files for name in column_names(file))
+    names = frozenset(name for file in files for name in file.header)
     return Found(source, files, (*required, *any_of), names)
 
 

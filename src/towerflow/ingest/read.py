@@ -59,7 +59,7 @@ def read_tables(file: RawFile, columns: tuple[str, ...]) -> Iterator[pa.Table]:
 
 
 def fit_columns(file: RawFile, required: tuple[str, ...], any_of: tuple[str, ...]) -> RawFile:
-    """Check the header of `file`, and return it with the mapping that fits.
+    """Look up the header of `file`, and return the file with it and the mapping that fits.
 
     A file that lacks a mapped name but has ours is read by ours, so that items and interactions
     may call the same thing differently. JSON Lines have no header; their first rows stand for it.
@@ -73,7 +73,7 @@ def fit_columns(file: RawFile, required: tuple[str, ...], any_of: tuple[str, ...
     for name in (*required, *any_of):
         if name in found and not any(map(has, file.layout.sources(name))):
             columns.pop(name)
-    fitted = replace(file, layout=replace(file.layout, columns=columns))
+    fitted = replace(file, layout=replace(file.layout, columns=columns), header=tuple(found))
     shown = f"columns {', '.join(found)}" if found else "no columns"
     for name in required:
         for source in fitted.layout.sources(name):

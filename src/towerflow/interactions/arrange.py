@@ -79,7 +79,11 @@ def arrange(table: pa.Table, repeats: Repeats) -> pa.Table:
 
 def read_events(path: str) -> Events:
     """Who did what in a shard that `arrange` made."""
-    table = read_parquet(path, [USER, schema.ITEM_INDEX])
+    return events_of(read_parquet(path, [USER, schema.ITEM_INDEX]))
+
+
+def events_of(table: pa.Table) -> Events:
+    """Who did what in the rows of such a shard."""
     return Events(
         table[USER].to_numpy().astype(np.int64),
         table[schema.ITEM_INDEX].to_numpy().astype(np.int64),

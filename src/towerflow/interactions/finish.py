@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from towerflow import schema
-from towerflow.interactions.arrange import TIE, Rules, read_events, select
+from towerflow.interactions.arrange import TIE, Rules, events_of, select
 from towerflow.interactions.catalogue import read_catalogue
 from towerflow.interactions.hashing import UnsignedArray
 from towerflow.interactions.histories import IntArray
@@ -57,9 +57,10 @@ def finish_shard(
 ) -> pa.Table:
     """Filter, index and split a shard; write it beside the raw one; return what was counted."""
     known = read_catalogue(catalogue)
-    events = read_events(path)
+    whole = read_parquet(path)
+    events = events_of(whole)
     kept, dropped = select(events, rules, known.alive)
-    table = read_parquet(path).take(pa.array(kept))
+    table = whole.take(pa.array(kept))
     user, item = events.user[kept], events.item[kept]
     labels = label(table, user, item, known.item_hash, split, bounds)
     keep = keep_few(user, labels, table[TIE].to_numpy(), split.few_shot, split.seed)

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from towerflow.interactions.arrange import COUNT, Rules, read_events, select
+from towerflow.interactions.arrange import COUNT, USER, Rules, events_of, select
 from towerflow.interactions.catalogue import read_catalogue
-from towerflow.schema import TIMESTAMP
+from towerflow.schema import ITEM_INDEX, TIMESTAMP
 from towerflow.storage.filesystems import read_parquet
 
 _TOP_BITS: Final = np.uint64(0xFFFFFFFF00000000)
@@ -16,9 +16,9 @@ _TOP_BITS: Final = np.uint64(0xFFFFFFFF00000000)
 
 def count_times(path: str, rules: Rules, catalogue: str) -> pa.Table:
     """How many kept events of a shard happened at about which time (see `about`)."""
-    events = read_events(path)
-    kept, _ = select(events, rules, read_catalogue(catalogue).alive)
-    times = read_parquet(path, [TIMESTAMP])[TIMESTAMP].to_numpy()[kept]
+    table = read_parquet(path, [USER, ITEM_INDEX, TIMESTAMP])
+    kept, _ = select(events_of(table), rules, read_catalogue(catalogue).alive)
+    times = table[TIMESTAMP].to_numpy()[kept]
     values, counts = np.unique(about(times), return_counts=True)
     return pa.table({TIMESTAMP: values, COUNT: counts})
 

@@ -234,6 +234,7 @@ def test_a_file_without_a_mapped_name_is_read_by_ours(tmp_path: Path) -> None:
     fitted = fit_columns(RawFile(str(path), "jsonl", "", layout), ("item_id",), ("title",))
     assert fitted.layout.sources("item_id") == ("item_id",)
     assert fitted.layout.sources("title") == ("title",)
+    assert set(fitted.header) == {"item_id", "title"}
     path.write_text('{"sku": 1, "item_id": 2, "title": "x"}\n')
     fitted = fit_columns(RawFile(str(path), "jsonl", "", layout), ("item_id",), ("title",))
     assert fitted.layout.sources("item_id") == ("sku",)

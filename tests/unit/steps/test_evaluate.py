@@ -51,7 +51,8 @@ def test_nobody_to_test_on_is_said(shop_run: Run, tiny_encoder: Path, tmp_path: 
     )
     embeddings = tmp_path / "embeddings"
     embed_items(tmp_path / "dataset", str(tiny_encoder), 64, str(tmp_path), 0, 1, embeddings)
-    with pytest.raises(InputError, match=r"users to test on \(split temporal"):
+    nobody = r"expected users to test on \(split temporal-leave-one-out\), found none"
+    with pytest.raises(InputError, match=nobody):
         evaluate(
             dataset=tmp_path / "dataset",
             item_embeddings=embeddings,
