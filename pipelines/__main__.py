@@ -12,9 +12,10 @@ from pathlib import Path
 
 from kfp import compiler, components, dsl, local
 
+from pipelines.refresh_items import refresh_items
 from pipelines.retrain import retrain
 
-PIPELINES = {"retrain": retrain}
+PIPELINES = {"retrain": retrain, "refresh_items": refresh_items}
 
 
 def compile_pipelines(output: Path) -> None:

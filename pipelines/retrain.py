@@ -34,8 +34,15 @@ def retrain(
     embedding_store: str,
     release_root: str,
     recipe: str = "learn",
+    pooling: str = "",
+    layer: int = -1,
+    prompt: str = "",
+    l2: str = "",
     max_tokens: int = 128,
+    precision: str = "auto",
     num_shards: int = 1,
+    gpu_type: str = "nvidia.com/gpu",
+    gpu_count: int = 1,
     preset: str = "",
     columns: List[str] = [],  # noqa: UP006, B006
     item_template: str = "plain",
@@ -71,12 +78,19 @@ def retrain(
         items: File, folder or glob: item_id and title, brand, categories or description.
         interactions: File, folder or glob: user_id, item_id, timestamp.
         data_version: Version of items, interactions and encoder; a new value makes KFP read anew.
-        encoder: Folder of the frozen LLM.
-        embedding_store: Root folder of the embedding store, shared by all runs.
+        encoder: The frozen LLM: name, local or gs:// folder, or hub id with @revision.
+        embedding_store: Root of the embedding store, local or gs://, shared by all runs.
         release_root: Folder where releases are published.
         recipe: Name of a recipe, or the YAML text of one.
+        pooling: Mean, last or cls, of a text's token states; empty: what the LLM was made for.
+        layer: Hidden layer of the LLM that is pooled; -1: the last.
+        prompt: What the LLM reads, with {text} in it; empty: what the LLM was made for.
+        l2: Scale embeddings to length 1, yes or no; empty: what the LLM was made for.
         max_tokens: Item texts are cut to this many tokens before the LLM reads them (LEARN: 500).
+        precision: float32, bfloat16, float16, int8, or auto: bfloat16 where it is fast.
         num_shards: Number of parallel tasks that embed the items.
+        gpu_type: Resource name of the GPUs that embed, as nvidia.com/gpu.
+        gpu_count: GPUs of each of these tasks; 0: none, on CPUs.
         preset: Layout of a public dump (amazon-2014, -2018, -2023, movielens); empty: your own.
         columns: Your column names, each as "item_id=asin" or "description=text+features".
         item_template: What the LLM reads of an item: plain, learn, or a text with fields in braces.
@@ -128,11 +142,20 @@ def retrain(
         embedded = embed_items(
             dataset=dataset,
             encoder=encoder,
+            encoder_fingerprint="",
+            pooling=pooling,
+            layer=layer,
+            prompt=prompt,
+            l2=l2,
             max_tokens=max_tokens,
+            precision=precision,
             embedding_store=embedding_store,
             shard=shard,
             num_shards=num_shards,
         ).set_display_name("Embed items")
+        embedded.set_accelerator_type(gpu_type).set_accelerator_limit(gpu_count)
+        # kfp 2.17 does not see that the loop needs what only a resource of a task refers to.
+        embedded.register_pipeline_channels([gpu_type, gpu_count])
 
     merged = merge_embeddings(
         shards=dsl.Collected(embedded.outputs["item_embeddings"])

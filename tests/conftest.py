@@ -71,6 +71,18 @@ PREPROCESS: dict[str, Any] = {
 }
 
 
+# What `embed_items` does if nobody says otherwise; float32, to compare with.
+EMBED_ITEMS: dict[str, Any] = {
+    "encoder_fingerprint": "",
+    "pooling": "",
+    "layer": -1,
+    "prompt": "",
+    "l2": "",
+    "max_tokens": 64,
+    "precision": "float32",
+}
+
+
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a one-layer Llama with random weights that knows the shop's words."""
@@ -133,11 +145,12 @@ def shop_run(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ru
         embed_items(
             dataset=dataset,
             encoder=str(tiny_encoder),
-            max_tokens=64,
             embedding_store=str(root / "store"),
             shard=shard,
             num_shards=2,
             item_embeddings=root / f"shard-{shard}",
+            counts=root / f"counts-{shard}.json",
+            **EMBED_ITEMS,
         )
     run = Run(
         dataset=dataset,
@@ -151,7 +164,9 @@ def shop_run(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ru
         release_root=root / "releases",
         release_id="",
     )
-    merge_embeddings([root / f"shard-{shard}" for shard in shards], run.item_embeddings)
+    merge_embeddings(
+        [root / f"shard-{shard}" for shard in shards], run.item_embeddings, root / "merged.json"
+    )
     train(dataset, run.item_embeddings, SMALL_RECIPE, run.model)
     evaluate(dataset, run.item_embeddings, run.model, run.metrics, run.report)
     assert gate(run.metrics, str(run.release_root), run.decision) == "open"

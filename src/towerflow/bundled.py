@@ -16,8 +16,6 @@ from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from towerflow.embedding.gguf import convert_gguf
 from towerflow.errors import InputError
@@ -79,22 +77,6 @@ def bundled_encoder(name: str, cache: Path, announce: Announce) -> Path | None:
         with new_folder(folder) as draft:
             BUNDLED_ENCODERS[name](draft, announce)
     return folder
-
-
-def hub_encoder(model: str) -> Path:
-    """Folder of a model of the Hugging Face hub, by id; only data files, never code or pickles.
-
-    Raises:
-        InputError: no such model, or no way to the hub.
-    """
-    try:
-        return Path(snapshot_download(model, allow_patterns=["*.json", "*.safetensors"]))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise InputError(
-            f"model '{model}'",
-            expected=f"{', '.join(BUNDLED_ENCODERS)}, a model folder, or a hub id",
-            found=f"none of them ({str(error).splitlines()[0]})",
-        ) from error
 
 
 def _smollm2(folder: Path, announce: Announce) -> None:

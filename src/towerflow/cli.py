@@ -4,35 +4,36 @@ The only place that reads the environment and that turns errors into exit codes:
 1 for a run that failed, 2 for a mistake in what was asked.
 """
 
-import os
 import shutil
 import sys
-from enum import StrEnum
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Any, Final
 
+import torch
 import typer
 from rich.console import Console
 from transformers.utils import logging as transformers_logging
 
-from towerflow import bundled, cli_data
-from towerflow.embedding.encoder import require_model
+from towerflow import bundled, cli_data, cli_encoder, cli_store
+from towerflow.cli_cache import cache_folder, store_root
+from towerflow.cli_estimate import estimate
+from towerflow.cli_source import find_data
+from towerflow.embedding.devices import devices
+from towerflow.embedding.precision import AUTO, resolve_precision
 from towerflow.errors import InputError
 from towerflow.evaluation.metrics_file import EvaluationMetrics
-from towerflow.ingest.files import find_files
-from towerflow.ingest.layout import parse_columns
-from towerflow.ingest.presets import find_preset
 from towerflow.interactions.catalogue import CatalogueScope
+from towerflow.interactions.changes import Change
 from towerflow.interactions.filters import Repeats
 from towerflow.interactions.splits import FewShot, SplitKind
-from towerflow.local_run import RunFailed, compile_pipelines, run_retrain
+from towerflow.local_run import RunFailed, compile_pipelines, run_pipeline
 from towerflow.recipes import DEFAULT_RECIPE, load_recipe, recipe_names
 from towerflow.retrieval.release import Release
 from towerflow.run_display import run_display
 from towerflow.steps.gate import OPEN, read_decision
-from towerflow.storage.filesystems import WILDCARDS, absolute, content_version, is_remote
+from towerflow.storage.artifact import read_manifest
+from towerflow.storage.filesystems import absolute
 from towerflow.summary import print_metrics, print_recommendations, print_run
-from towerflow.text.template import parse_template
 
 DEFAULT_OUTPUT: Final = Path("towerflow-out")
 
@@ -42,14 +43,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Item text and an interaction log in, a published retrieval index out.",
 )
+app.add_typer(cli_store.app, name="store")
+app.command()(estimate)
 console = Console(highlight=False)
-
-
-class UnknownItems(StrEnum):
-    """What to do with interactions that name items which the items lack."""
-
-    ERROR = "error"
-    REJECT = "reject"
 
 
 def announce(line: str) -> None:
@@ -57,39 +53,31 @@ def announce(line: str) -> None:
     console.print(line, markup=False, soft_wrap=True)
 
 
-def cache_folder() -> Path:
-    """Where downloads and embeddings are kept between runs."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "towerflow"
+Output = Annotated[Path, typer.Option(help="Folder for all that a run writes.")]
+PublishRoot = Annotated[
+    Path | None,
+    typer.Option(help="Where to publish.", show_default="<output>/releases/<name of the data>"),
+]
 
 
 @app.command()
 def run(
-    items: Annotated[
-        str, typer.Option(help="File, folder or glob of items.", show_default="MovieLens-100k")
-    ] = "",
-    interactions: Annotated[
-        str,
-        typer.Option(help="File, folder or glob of interactions.", show_default="MovieLens-100k"),
-    ] = "",
+    items: cli_data.Items = "",
+    interactions: cli_data.Interactions = "",
     recipe: Annotated[
         str, typer.Option(help=f"{', '.join(recipe_names())}, or a YAML file of your own.")
     ] = DEFAULT_RECIPE,
-    model: Annotated[
-        str,
-        typer.Option(
-            help=f"The frozen LLM: {', '.join(bundled.BUNDLED_ENCODERS)}, a folder, or a hub id."
-        ),
-    ] = bundled.DEFAULT_ENCODER,
-    release_root: Annotated[
-        Path | None,
-        typer.Option(help="Where to publish.", show_default="<output>/releases/<name of the data>"),
-    ] = None,
-    output: Annotated[
-        Path, typer.Option(help="Folder for all that a run writes.")
-    ] = DEFAULT_OUTPUT,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Item texts are cut to so many.")] = 128,
-    num_shards: Annotated[int, typer.Option(min=1, help="Tasks that embed side by side.")] = 1,
+    release_root: PublishRoot = None,
+    output: Output = DEFAULT_OUTPUT,
+    model: cli_encoder.Model = bundled.DEFAULT_ENCODER,
+    pooling: cli_encoder.PoolingName = "",
+    layer: cli_encoder.Layer = -1,
+    prompt: cli_encoder.Prompt = "",
+    l2: cli_encoder.L2 = "",
+    max_tokens: cli_encoder.MaxTokens = 128,
+    precision: cli_encoder.PrecisionName = AUTO,
+    num_shards: cli_encoder.NumShards = 1,
+    embedding_store: cli_encoder.Store = "",
     preset: cli_data.Preset = "",
     column: cli_data.Columns = None,
     item_template: cli_data.ItemTemplate = "plain",
@@ -106,49 +94,28 @@ def run(
     split_seed: cli_data.SplitSeed = 0,
     previous_dataset: cli_data.PreviousDataset = "",
     max_rejected_share: cli_data.MaxRejectedShare = 0.05,
-    unknown_items: Annotated[
-        UnknownItems,
-        typer.Option(
-            help="Interactions that name unknown items stop the run or not.",
-            rich_help_panel=cli_data.PANEL,
-        ),
-    ] = UnknownItems.ERROR,
+    unknown_items: cli_data.UnknownItemsKept = cli_data.UnknownItems.ERROR,
     beam_runner: cli_data.BeamRunnerName = "DirectRunner",
     beam_option: cli_data.BeamOptions = None,
 ) -> None:
     """Run the retrain pipeline on this machine, from raw data to a published index."""
-    cache = cache_folder()
-    if bool(items) != bool(interactions):
-        raise InputError(
-            "--items and --interactions", expected="both or neither", found="one of them"
-        )
     recipe_text = resolve_recipe(recipe)
-    if items:
-        layouts = find_preset(preset).with_columns(parse_columns(column or []))
-        find_files(items, layouts.items)
-        find_files(interactions, layouts.interactions)
-        name = data_name(items)
-    else:
-        found = bundled.movielens_100k(cache, announce)
-        items, interactions = map(str, found)
-        name = bundled.DEFAULT_DATA
-    parse_template(item_template)
-    work = (output / name).absolute()
-    root = (release_root or output / "releases" / name).absolute()
-    encoder = resolve_encoder(model, cache)
+    source = find_data(items, interactions, preset, column or [], item_template, announce)
+    resolve_precision(precision, torch.device(devices()[0]))
+    encoder = cli_encoder.choose_encoder(model, cache_folder(), announce)
+    root = (release_root or output / "releases" / source.name).absolute()
     arguments: dict[str, Any] = {
-        "items": absolute(items),
-        "interactions": absolute(interactions),
-        "data_version": content_version(items, interactions, str(encoder)),
-        "encoder": str(encoder),
-        "embedding_store": str(cache / "embeddings"),
+        **source.arguments(encoder),
+        "embedding_store": store_root(embedding_store),
         "release_root": str(root),
         "recipe": recipe_text,
+        "pooling": pooling or encoder.pooling,
+        "layer": layer,
+        "prompt": prompt,
+        "l2": l2 or encoder.l2,
         "max_tokens": max_tokens,
+        "precision": precision,
         "num_shards": num_shards,
-        "preset": preset,
-        "columns": column or [],
-        "item_template": item_template,
         "min_rating": min_rating,
         "repeats": repeats.value,
         "bot_quantile": bot_quantile,
@@ -166,9 +133,10 @@ def run(
         "beam_runner": beam_runner,
         "beam_options": beam_option or [],
     }
-    announce(f"running retrain on {name}, recipe {recipe}, log in {work / 'run.log'}")
+    work = (output / source.name).absolute()
+    announce(f"running retrain on {source.name}, recipe {recipe}, log in {work / 'run.log'}")
     with run_display(console) as tell:
-        outputs = run_retrain(arguments, work, tell)
+        outputs = run_pipeline("retrain", arguments, work, tell)
     report = work / "report.html"
     shutil.copyfile(outputs["report"], report)
     decision = read_decision(Path(outputs["decision"]))
@@ -177,6 +145,59 @@ def run(
         announce(f"not published: {decision.reason}; the report is {report}")
         return
     print_run(console, outputs, root, report, recipe)
+
+
+@app.command()
+def refresh(
+    items: cli_data.Items = "",
+    interactions: cli_data.Interactions = "",
+    release_root: PublishRoot = None,
+    output: Output = DEFAULT_OUTPUT,
+    model: cli_encoder.Model = bundled.DEFAULT_ENCODER,
+    embedding_store: cli_encoder.Store = "",
+    preset: cli_data.Preset = "",
+    column: cli_data.Columns = None,
+    item_template: cli_data.ItemTemplate = "plain",
+    min_rating: cli_data.MinRating = 0.0,
+    repeats: cli_data.RepeatsKept = Repeats.FIRST,
+    bot_quantile: cli_data.BotQuantile = 1.0,
+    max_history: cli_data.MaxHistory = 0,
+    min_user_interactions: cli_data.MinUserInteractions = 3,
+    min_item_interactions: cli_data.MinItemInteractions = 1,
+    max_rejected_share: cli_data.MaxRejectedShare = 0.05,
+    unknown_items: cli_data.UnknownItemsKept = cli_data.UnknownItems.REJECT,
+    beam_runner: cli_data.BeamRunnerName = "DirectRunner",
+    beam_option: cli_data.BeamOptions = None,
+) -> None:
+    """Bring new and changed items into the live index, without training.
+
+    The live model reads the texts as it did when it was trained.
+    """
+    source = find_data(items, interactions, preset, column or [], item_template, announce)
+    encoder = cli_encoder.choose_encoder(model, cache_folder(), announce)
+    root = (release_root or output / "releases" / source.name).absolute()
+    arguments: dict[str, Any] = {
+        **source.arguments(encoder),
+        "embedding_store": store_root(embedding_store),
+        "release_root": str(root),
+        "min_rating": min_rating,
+        "repeats": repeats.value,
+        "bot_quantile": bot_quantile,
+        "max_history": max_history,
+        "min_user_interactions": min_user_interactions,
+        "min_item_interactions": min_item_interactions,
+        "max_rejected_share": max_rejected_share,
+        "unknown_items": unknown_items.value,
+        "beam_runner": beam_runner,
+        "beam_options": beam_option or [],
+    }
+    work = (output / f"{source.name}-refresh").absolute()
+    announce(f"running refresh_items on {source.name}, log in {work / 'run.log'}")
+    with run_display(console) as tell:
+        outputs = run_pipeline("refresh_items", arguments, work, tell)
+    changes = read_manifest(Path(outputs["dataset"])).counts
+    numbers = ", ".join(f"{changes[f'items_{kind}']:,} {kind}" for kind in Change)
+    announce(f"{changes['items']:,} items are live in {root}: {numbers}")
 
 
 @app.command(name="compile")
@@ -249,29 +270,6 @@ def resolve_recipe(recipe: str) -> str:
     text = path.read_text("utf-8")
     load_recipe(text)
     return text
-
-
-def resolve_encoder(model: str, cache: Path) -> Path:
-    """Folder of the LLM: bundled, local, or downloaded from the hub.
-
-    Raises:
-        InputError: it is none of these, or has no safetensors.
-    """
-    folder = bundled.bundled_encoder(model, cache, announce)
-    if folder is None:
-        folder = Path(model) if Path(model).is_dir() else bundled.hub_encoder(model)
-    require_model(folder)
-    return folder.absolute()
-
-
-def data_name(items: str) -> str:
-    """A short name for own data: `shop/items.parquet`, `shop/*.json` and `shop` are `shop`."""
-    path = PurePosixPath(items.partition("://")[2] or Path(items).absolute().as_posix())
-    stem = path.name.split(".")[0]
-    is_folder = not is_remote(items) and Path(items).is_dir()
-    if not is_folder and (stem == "items" or any(letter in stem for letter in WILDCARDS)):
-        stem = path.parent.name
-    return stem or "data"
 
 
 def only_release_root() -> Path:

@@ -1,5 +1,6 @@
 """Options of the command line that say how raw data becomes a Dataset; `run` passes them on."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -11,6 +12,21 @@ from towerflow.interactions.splits import FewShot, SplitKind
 from towerflow.text.template import TEMPLATES
 
 PANEL = "Data"
+
+
+class UnknownItems(StrEnum):
+    """What to do with interactions that name items which the items lack."""
+
+    ERROR = "error"
+    REJECT = "reject"
+
+
+Items = Annotated[
+    str, typer.Option(help="File, folder or glob of items.", show_default="MovieLens-100k")
+]
+Interactions = Annotated[
+    str, typer.Option(help="File, folder or glob of interactions.", show_default="MovieLens-100k")
+]
 
 Preset = Annotated[
     str,
@@ -103,6 +119,12 @@ MaxRejectedShare = Annotated[
     float,
     typer.Option(
         min=0, max=1, help="Share of unusable rows that stops the run.", rich_help_panel=PANEL
+    ),
+]
+UnknownItemsKept = Annotated[
+    UnknownItems,
+    typer.Option(
+        help="Interactions that name unknown items stop the run or not.", rich_help_panel=PANEL
     ),
 ]
 BeamRunnerName = Annotated[str, typer.Option(help="Where Beam runs.", rich_help_panel="Beam")]

@@ -1,5 +1,6 @@
 """The one exception for the user's mistakes; `assert` is for ours (see CONTRIBUTING.md)."""
 
+from collections.abc import Callable
 from typing import Self
 
 from pydantic import ValidationError
@@ -24,6 +25,17 @@ class InputError(ValueError):
         sentence = f"{place}: expected {expected}, found {found.rstrip('.')}{advice}."
         # One line, so that it survives log collectors and is easy to find in a pod's log.
         super().__init__(" ".join(sentence.split()))
+
+    @classmethod
+    def told(cls, sentence: str) -> Self:
+        """One that was put in words already, in another process."""
+        error = cls.__new__(cls)
+        ValueError.__init__(error, sentence)
+        return error
+
+    def __reduce__(self) -> tuple[Callable[[str], Self], tuple[str]]:
+        """It crosses from a process to another as its sentence."""
+        return self.told, (str(self),)
 
     @classmethod
     def from_validation(cls, where: object, expected: str, error: ValidationError) -> Self:

@@ -59,12 +59,13 @@ def compile_pipelines(output: Path, images: Mapping[str, str] | None = None) -> 
     return [Path(line) for line in done.stdout.splitlines()]
 
 
-def run_retrain(
-    arguments: Mapping[str, Argument], work: Path, announce: Announce
+def run_pipeline(
+    pipeline: str, arguments: Mapping[str, Argument], work: Path, announce: Announce
 ) -> dict[str, str]:
-    """Compile `retrain`, run the compiled YAML and return its outputs by name.
+    """Compile a pipeline, run the compiled YAML and return its outputs by name.
 
     Args:
+        pipeline: name of one in `pipelines/`.
         arguments: pipeline parameters.
         work: folder for the YAML, KFP's artifacts and cache, and the log.
         announce: told a line at a time what happens.
@@ -82,7 +83,14 @@ def run_retrain(
         arguments_file = Path(temporary) / "arguments.json"
         outputs_file = Path(temporary) / "outputs.json"
         arguments_file.write_text(json.dumps(arguments), "utf-8")
-        command = [sys.executable, "-m", "pipelines", "run", "--yaml", str(work / "retrain.yaml")]
+        command = [
+            sys.executable,
+            "-m",
+            "pipelines",
+            "run",
+            "--yaml",
+            str(work / f"{pipeline}.yaml"),
+        ]
         command += ["--arguments", str(arguments_file), "--outputs", str(outputs_file)]
         command += ["--work", str(work / "kfp")]
         # TMPDIR: kfp leaves a folder a task behind, which goes with ours.
@@ -153,7 +161,7 @@ class Account:
     def raise_failure(self, log_path: Path) -> None:
         """Say why the run failed."""
         if self.input_error:
-            raise ToldInputError(self.input_error)
+            raise InputError.told(self.input_error)
         last = "\n".join(self.tail)
         raise RunFailed(f"task {self.last_task} failed; the whole log is {log_path}\n{last}")
 
@@ -161,10 +169,3 @@ class Account:
 def _step(task: str) -> str:
     """The step of a KFP task: KFP writes dashes for underscores, and counts tasks of one name."""
     return re.sub(r"-\d+$", "", task).replace("-", "_")
-
-
-class ToldInputError(InputError):
-    """An InputError that a step has put in words already."""
-
-    def __init__(self, sentence: str) -> None:
-        ValueError.__init__(self, sentence)

@@ -97,7 +97,8 @@ class FileEntry(BaseModel):
 class Manifest(BaseModel):
     """What an artifact is, what made it, from what, and the hash of every file in it.
 
-    Holds no clock time and no path, so equal inputs give an equal manifest.
+    Holds no clock time and no path, so equal inputs give an equal manifest, but for how long
+    embedding took.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -41,6 +41,7 @@ def imported_modules(path: Path, *, anywhere: bool) -> set[str]:
 
 def test_the_steps_are_those_of_the_design() -> None:
     assert STEPS == [
+        "champion",
         "embed_items",
         "evaluate",
         "export_index",

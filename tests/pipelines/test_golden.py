@@ -84,6 +84,24 @@ def test_the_edges_of_retrain_are_those_of_the_design(compiled: Path) -> None:
     }
 
 
+def test_the_edges_of_refresh_items_lead_past_training(compiled: Path) -> None:
+    assert edges(load(compiled / "refresh_items.yaml")["root"]["dag"]) == {
+        "champion": [],
+        "preprocess": ["champion"],
+        "embed-items": ["champion", "preprocess"],
+        "export-index": ["champion", "embed-items", "preprocess"],
+        "publish": ["champion", "export-index"],
+    }
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_gpus_are_parameters(compiled: Path, name: str) -> None:
+    executor = load(compiled / f"{name}.yaml")["deploymentSpec"]["executors"]["exec-embed-items"]
+    accelerator = executor["container"]["resources"]["accelerator"]
+    for key, parameter in (("resourceType", "gpu_type"), ("resourceCount", "gpu_count")):
+        assert accelerator[key] == f"{{{{$.inputs.parameters['pipelinechannel--{parameter}']}}}}"
+
+
 def edges(dag: dict[str, Any]) -> dict[str, list[str]]:
     """Upstream tasks of each task; loops and conditions by the name that the UI shows."""
     shown = {

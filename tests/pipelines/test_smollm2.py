@@ -8,6 +8,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from towerflow.bundled import bundled_encoder
 from towerflow.embedding.encoder import FrozenEncoder
+from towerflow.embedding.settings import EncoderSettings
 from towerflow.models.standardise import Standardise
 
 TEXTS = [
@@ -25,8 +26,9 @@ def embeddings(tmp_path_factory: pytest.TempPathFactory) -> torch.Tensor:
     folder = bundled_encoder("smollm2-135m", tmp_path_factory.mktemp("cache"), print)
     assert folder is not None
     assert sorted(path.name for path in Path(folder).glob("*.safetensors")) == ["model.safetensors"]
-    encoder = FrozenEncoder(folder, max_tokens=64)
-    return encoder.encode(TEXTS)
+    encoder = FrozenEncoder(folder, EncoderSettings(max_tokens=64))
+    assert encoder.is_packed
+    return encoder.encode(encoder.tokenize(TEXTS))
 
 
 def test_an_embedding_is_a_finite_vector_of_the_hidden_size(embeddings: torch.Tensor) -> None:

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from towerflow import bundled
-from towerflow.bundled import MOVIELENS, Wheel, bundled_encoder, hub_encoder, movielens_100k
+from towerflow.bundled import MOVIELENS, Wheel, bundled_encoder, movielens_100k
+from towerflow.embedding.source import find_encoder
 from towerflow.errors import InputError
 
 FILMS = (
@@ -98,9 +99,9 @@ def test_other_names_are_not_bundled(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["no such model", "nobody/nothing"])
-def test_a_hub_model_that_cannot_be_had_is_told(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_model_that_cannot_be_had_is_told(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(
-        InputError, match=rf"model '{name}': expected smollm2-135m, minilm, a model"
-    ):
-        hub_encoder(name)
+    with pytest.raises(InputError, match=rf"model '{name}': expected smollm2-135m, minilm, .* id"):
+        find_encoder(name, tmp_path)

@@ -1,16 +1,16 @@
 """The command line's own decisions; whole commands run in tests/pipelines/test_retrain.py."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from towerflow.cli import (
-    cache_folder,
-    data_name,
-    only_release_root,
-    resolve_encoder,
-    resolve_recipe,
-)
+from towerflow import bundled
+from towerflow.cli import only_release_root, resolve_recipe
+from towerflow.cli_cache import cache_folder, store_root
+from towerflow.cli_encoder import choose_encoder
+from towerflow.cli_source import data_name
+from towerflow.embedding import source
 from towerflow.errors import InputError
 
 
@@ -40,9 +40,30 @@ def test_a_recipe_file_becomes_its_text(tmp_path: Path) -> None:
 
 
 def test_an_encoder_may_be_a_folder(tiny_encoder: Path, tmp_path: Path) -> None:
-    assert resolve_encoder(str(tiny_encoder), tmp_path) == tiny_encoder
+    chosen = choose_encoder(str(tiny_encoder), tmp_path, print)
+    assert (chosen.location, chosen.pooling, chosen.l2) == (str(tiny_encoder), "", "")
     with pytest.raises(InputError, match="a model folder"):
-        resolve_encoder(str(tmp_path), tmp_path)
+        choose_encoder(str(tmp_path), tmp_path, print)
+
+
+def test_a_bundled_encoder_is_used_as_it_was_made_for(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundled, "bundled_encoder", lambda *_: tiny_encoder)
+    chosen = choose_encoder("minilm", tmp_path, print)
+    assert (chosen.location, chosen.pooling, chosen.l2) == (str(tiny_encoder), "mean", "yes")
+
+
+def test_a_hub_model_is_pinned_to_its_commit(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    folder = shutil.copytree(tiny_encoder, tmp_path / commit)
+    monkeypatch.setattr(source, "snapshot_download", lambda *_, **__: str(folder))
+    assert choose_encoder("a/b@main", tmp_path, print).location == f"a/b@{commit}"
+    chosen = choose_encoder("qwen3-embedding-4b", tmp_path, print)
+    assert chosen.location == f"Qwen/Qwen3-Embedding-4B@{commit}"
+    assert (chosen.pooling, chosen.l2) == ("last", "yes")
 
 
 def test_the_only_release_root_needs_no_name(
@@ -61,3 +82,5 @@ def test_the_only_release_root_needs_no_name(
 def test_the_cache_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
     assert cache_folder() == Path("/somewhere/towerflow")
+    assert store_root("") == "/somewhere/towerflow/embeddings"
+    assert store_root("gs://bucket/store") == "gs://bucket/store"

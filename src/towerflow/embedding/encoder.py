@@ -1,7 +1,6 @@
 """A frozen LLM that turns texts into embeddings."""
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,96 +8,173 @@ import torch
 from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 
-from towerflow.embedding.pooling import mean_pool
-from towerflow.errors import InputError
-from towerflow.storage.files import sha256
+from towerflow.embedding.packing import PACKED, UnpackableError, packed, positions
+from towerflow.embedding.pooling import pool
+from towerflow.embedding.precision import prepare_linear, weights_dtype
+from towerflow.embedding.settings import EncoderSettings
+from towerflow.embedding.source import require_model
 
-POOLING: Final = "mean of the last hidden layer over real tokens"
-WEIGHTS: Final = "*.safetensors"
-TOKENS_AT_ONCE: Final = 2048  # padded tokens in a batch: bounds memory, long texts get small ones
+_PROBE: Final = ((5, 7, 11, 13, 17, 19, 23), (7, 11, 5), (13, 5, 23))
+_SAME: Final = 0.999  # cosine; what packing gets wrong is far below, bfloat16 far above
+
+TokenIds = Sequence[int]
 
 
 class FrozenEncoder:
     """Any transformers encoder or decoder in a local folder, never trained.
 
+    Texts are read end to end, without padding, if the model's attention can be replaced and a
+    probe gives the same states as one text at a time; else in a padded batch.
+
     Args:
         folder: config.json, tokenizer.json and *.safetensors.
-        max_tokens: texts are cut to this many tokens.
+        settings: how the model is used.
+        device: "cpu", or "cuda:1".
 
     Raises:
-        InputError: `folder` does not hold such a model.
+        InputError: `folder` does not hold such a model, or has no such layer.
     """
 
-    def __init__(self, folder: Path, max_tokens: int) -> None:
+    def __init__(self, folder: Path, settings: EncoderSettings, device: str = "cpu") -> None:
         require_model(folder)
-        self.max_tokens = max_tokens
+        self.settings = settings
+        self.device = torch.device(device)
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        # Mean pooling does not mind the side; on the right, causal decoders never see padding.
-        self.tokenizer.padding_side = "right"
-        if self.tokenizer.pad_token is None:
-            self.tokenizer.pad_token = self.tokenizer.eos_token
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model: Any = AutoModel.from_pretrained(
-            folder, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
+            folder,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=weights_dtype(settings.precision, self.device),
         )
-        self.model.eval().requires_grad_(requires_grad=False).to(self.device)
+        self.model.eval().requires_grad_(requires_grad=False)
+        prepare_linear(self.model, settings.precision, self.device)
+        self.model.to(self.device)
+        self._linear_weights = sum(
+            module.in_features * module.out_features
+            for module in self.model.modules()
+            if hasattr(module, "in_features")
+        )
+        self._inputs: dict[str, Any] = {} if _is_encoder(self.model) else {"use_cache": False}
+        self._first_position = self._find_packing()
 
     @property
     def embedding_dim(self) -> int:
         """Length of an embedding."""
         return int(self.model.config.hidden_size)
 
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text after the cut to `max_tokens`."""
-        encoded = self.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)
-        return [len(ids) for ids in encoded["input_ids"]]
+    @property
+    def is_packed(self) -> bool:
+        """Whether texts are read without padding."""
+        return self._first_position is not None
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text in its prompt, cut to `max_tokens`; at least one."""
+        prompted = [self.settings.prompted(text) for text in texts]
+        encoded = self.tokenizer(
+            prompted,
+            truncation=True,
+            max_length=self.settings.max_tokens,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+        )
+        # A text of nothing that the tokenizer knows: some state is needed to pool.
+        nothing = [_any_token(self.tokenizer)]
+        return [found or nothing for found in encoded["input_ids"]]
 
     @torch.inference_mode()
-    def encode(self, texts: Sequence[str]) -> Tensor:
-        """`[len(texts), embedding_dim]` float32 on the CPU, one forward pass."""
-        batch = self.tokenizer(
-            list(texts),
-            truncation=True,
-            max_length=self.max_tokens,
-            padding=True,
-            return_tensors="pt",
-        ).to(self.device)
-        hidden = self.model(
-            input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False
-        ).last_hidden_state
-        pooled: Tensor = mean_pool(hidden, batch["attention_mask"]).float().cpu()
-        return pooled
+    def encode(self, texts: Sequence[TokenIds]) -> Tensor:
+        """`[len(texts), embedding_dim]` float32 on the CPU, of tokenised texts in one pass."""
+        lengths = torch.tensor([len(ids) for ids in texts], device=self.device)
+        hidden = self._packed(texts) if self.is_packed else self._padded(texts)
+        embeddings = pool(hidden, lengths, self.settings.pooling)
+        if self.settings.l2:
+            embeddings = torch.nn.functional.normalize(embeddings)
+        return embeddings.cpu()
+
+    def flops(self, lengths: Sequence[int]) -> float:
+        """Floating-point operations that texts of so many tokens take: products alone, no padding.
+
+        Two for each weight of a linear layer and token; scores and sums of attention take
+        4 · layers · width a pair of tokens, half the pairs where no token sees a later one.
+        """
+        config = self.model.config
+        pairs = sum(length * length for length in lengths)
+        width = int(config.num_attention_heads) * _head_dim(config)
+        share = 1.0 if _is_encoder(self.model) else 0.5
+        attention = 4 * int(config.num_hidden_layers) * width * pairs * share
+        return float(2 * self._linear_weights * sum(lengths) + attention)
+
+    def _packed(self, texts: Sequence[TokenIds]) -> Tensor:
+        lengths = [len(ids) for ids in texts]
+        assert self._first_position is not None, "only a packed encoder packs"
+        ids = torch.tensor([token for text in texts for token in text]).unsqueeze(0)
+        with packed(lengths, self.settings.max_tokens, self.device) as passed:
+            states = self._states(
+                input_ids=ids.to(self.device),
+                position_ids=(positions(lengths) + self._first_position).to(self.device),
+            )[0]
+        if passed.num_layers != self.model.config.num_hidden_layers:
+            raise UnpackableError("attention of its own")
+        return states
+
+    def _padded(self, texts: Sequence[TokenIds]) -> Tensor:
+        """States of real tokens. On the right, padding is seen by no token of a decoder."""
+        lengths = [len(ids) for ids in texts]
+        ids = torch.zeros(len(texts), max(lengths), dtype=torch.int64)
+        mask = torch.zeros_like(ids)
+        for row, text in enumerate(texts):
+            ids[row, : len(text)] = torch.tensor(text)
+            mask[row, : len(text)] = 1
+        mask = mask.to(self.device)
+        return self._states(input_ids=ids.to(self.device), attention_mask=mask)[mask.bool()]
+
+    def _states(self, **inputs: Tensor) -> Tensor:
+        """`[batch, length, embedding_dim]` of the chosen layer."""
+        last = self.settings.layer == -1
+        if "token_type_ids" in self.tokenizer.model_input_names:
+            inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])
+        output = self.model(**inputs, **self._inputs, output_hidden_states=not last)
+        if last:
+            states: Tensor = output.last_hidden_state
+        else:
+            states = output.hidden_states[self.settings.layer]
+        return states
+
+    @torch.inference_mode()
+    def _find_packing(self) -> int | None:
+        """The first position of a text if packing gives the right states, else None.
+
+        Some models count positions from 0, RoBERTa's from one after the padding token's id.
+        """
+        plain = torch.cat([self._padded([ids]) for ids in _PROBE]).float()
+        original = self.model.config._attn_implementation
+        padding = getattr(self.model.config, "pad_token_id", None)
+        for first in (0, *([] if padding is None else [padding + 1])):
+            self._first_position = first
+            try:
+                self.model.set_attn_implementation(PACKED)
+                states = self._packed(_PROBE).float()
+            except (UnpackableError, ValueError, TypeError, IndexError):
+                continue
+            if float(torch.cosine_similarity(states, plain).min()) > _SAME:
+                return int(first)
+        self.model.set_attn_implementation(original)
+        return None
 
 
-def length_batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Yield positions of texts of like length, longest first, within TOKENS_AT_ONCE padded.
-
-    Longest first: a batch that does not fit in memory fails at the start, not after an hour.
-    """
-    order = sorted(range(len(lengths)), key=lambda position: (-lengths[position], position))
-    while order:
-        size = max(1, TOKENS_AT_ONCE // max(1, lengths[order[0]]))
-        yield order[:size]
-        order = order[size:]
+def _is_encoder(model: Any) -> bool:
+    """Whether tokens see those after them."""
+    return not any(getattr(module, "is_causal", False) for module in model.modules())
 
 
-def require_model(folder: Path) -> None:
-    """Check that `folder` holds a model that can be loaded without running foreign code."""
-    for pattern in ("config.json", "tokenizer.json", WEIGHTS):
-        if not list(folder.glob(pattern)):
-            found = "no such folder" if not folder.is_dir() else f"no {pattern} in it"
-            raise InputError(
-                folder,
-                expected="a model folder with config.json, tokenizer.json and *.safetensors",
-                found=found,
-            )
+def _head_dim(config: Any) -> int:
+    return int(
+        getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    )
 
 
-def encoder_fingerprint(folder: Path, max_tokens: int) -> str:
-    """Hash of all that an embedding depends on beside the text: weights, tokens, pooling, cut."""
-    require_model(folder)
-    digest = hashlib.sha256(f"{POOLING}\n{max_tokens}\n".encode())
-    for pattern in ("config.json", "tokenizer.json", WEIGHTS):
-        for path in sorted(folder.glob(pattern)):
-            digest.update(sha256(path).encode())
-    return digest.hexdigest()[:32]
+def _any_token(tokenizer: Any) -> int:
+    for token in (tokenizer.eos_token_id, tokenizer.unk_token_id, 0):
+        if token is not None:
+            return int(token)
+    raise AssertionError("0 is not None")

@@ -1,7 +1,7 @@
 """All of `preprocess` between its sources and its artifacts."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
@@ -180,15 +180,15 @@ def count_reasons(rejected: pa.Table) -> dict[str, int]:
     return {entry["values"]: entry["counts"] for entry in ordered}
 
 
-def find_items(source: str, plan: Plan) -> Found:
+def find_items(source: str, layouts: tuple[Layout, ...], segments: Sequence[Segment]) -> Found:
     """The files of items, checked as far as their first rows.
 
     Raises:
         InputError: there are none, or they lack a column.
     """
-    names = [schema.TITLE, *(segment.field for segment in plan.segments)]
+    names = [schema.TITLE, *(segment.field for segment in segments)]
     texts = tuple(dict.fromkeys(names))
-    return _find(source, plan.layouts.items, (schema.ITEM_ID,), texts)
+    return _find(source, layouts, (schema.ITEM_ID,), texts)
 
 
 def find_interactions(source: str, plan: Plan) -> Found:

@@ -1,5 +1,6 @@
 """The Dataset artifact in memory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,6 +89,16 @@ class Dataset:
         """Per user, the items of these splits, oldest first; users without any have none."""
         keep = np.isin(self.split, [split.value for split in splits])
         return ItemLists.from_events(self.user_index[keep], self.item_index[keep], self.num_users)
+
+
+def read_items(path: Path, columns: Sequence[str]) -> tuple[Manifest, pa.Table]:
+    """Manifest and some columns of the items of the Dataset at `path`, without interactions.
+
+    Raises:
+        InputError: the artifact is missing, damaged or of another kind.
+    """
+    manifest = open_artifact(path, ArtifactKind.DATASET)
+    return manifest, pq.read_table(path / ITEMS_FILE, columns=list(columns))
 
 
 def _integers(table: pa.Table, column: str) -> IntArray:

@@ -29,6 +29,7 @@ class ContentMean:
     """
 
     kind: ClassVar[str] = "content_mean"
+    serves_new_items: ClassVar[bool] = True
 
     def __init__(self, standardise: Standardise) -> None:
         self.standardise = standardise

@@ -80,6 +80,7 @@ class Learn(nn.Module):
     """The twin tower with shared weights. No positions: order enters by the causal mask alone."""
 
     kind: ClassVar[str] = "learn"
+    serves_new_items: ClassVar[bool] = True
 
     def __init__(self, config: LearnConfig, embedding_dim: int) -> None:
         super().__init__()

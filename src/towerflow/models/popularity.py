@@ -22,6 +22,7 @@ class Popularity:
     """Item vector = `[number of training interactions]`, user vector = `[1]`."""
 
     kind: ClassVar[str] = "popularity"
+    serves_new_items: ClassVar[bool] = False
 
     def __init__(self, counts: Tensor) -> None:
         self.counts = counts

@@ -17,6 +17,9 @@ class RetrievalModel(Protocol):
     kind: ClassVar[str]
     """Name of the model in recipes and in `config.json`."""
 
+    serves_new_items: ClassVar[bool]
+    """Whether it can rank items that it was not trained on."""
+
     def item_vectors(self, embeddings: Tensor) -> Tensor:
         """Item tower.
 

@@ -11,6 +11,7 @@ import torch
 
 from towerflow import schema
 from towerflow.embedding.item_embeddings import ItemEmbeddings, write_embeddings
+from towerflow.embedding.settings import EncoderRecord
 from towerflow.errors import InputError
 from towerflow.interactions.dataset import ITEMS_FILE, Dataset
 from towerflow.models.files import load_model
@@ -36,7 +37,8 @@ def export_index(dataset: Path, item_embeddings: Path, model: Path, index: Path)
     """
     data = Dataset.open(dataset)
     content = ItemEmbeddings.open_for(item_embeddings, data.content_hash, data.num_items)
-    model_hash = open_artifact(model, ArtifactKind.RETRIEVAL_MODEL).content_hash
+    made = open_artifact(model, ArtifactKind.RETRIEVAL_MODEL)
+    _require_same(model, EncoderRecord.of(model, made.details), content.encoder)
     vectors = load_model(model).item_vectors(content.embeddings)
     if not torch.isfinite(vectors).all():
         raise InputError(model, expected="finite item vectors", found="NaN or infinity")
@@ -55,12 +57,21 @@ def export_index(dataset: Path, item_embeddings: Path, model: Path, index: Path)
             "users": data.num_users,
             "dim": vectors.shape[1],
         }
-        draft.details = {"search": "exact inner product"}
+        draft.details = {**content.encoder.as_details(), "search": "exact inner product"}
         draft.inputs = {
             "dataset": data.content_hash,
             "item_embeddings": content.content_hash,
-            "model": model_hash,
+            "model": made.content_hash,
         }
+
+
+def _require_same(model: Path, trained: EncoderRecord, given: EncoderRecord) -> None:
+    if trained.fingerprint != given.fingerprint:
+        raise InputError(
+            model,
+            expected=f"embeddings of the encoder that it was trained with, {trained.name}",
+            found=f"those of {given.name} with other weights or settings",
+        )
 
 
 def _histories(data: Dataset) -> pa.Table:

@@ -45,11 +45,15 @@ def gate(metrics: Path, release_root: str, decision: Path) -> str:
     champion_folder = current_release(Path(release_root))
     decided = _decide(challenger, champion_folder)
     with new_artifact(decision, ArtifactKind.DECISION, STEP) as draft:
-        text = decided.model_dump_json(indent=2)
-        (draft.folder / DECISION_FILE).write_text(text + "\n", "utf-8")
+        write_decision(draft.folder, decided)
         draft.inputs = {"metrics": metrics_hash}
     print(f"towerflow: gate {decided.decision}: {decided.reason}", flush=True)
     return decided.decision
+
+
+def write_decision(folder: Path, decision: Decision) -> None:
+    """Write `decision.json` of a Decision artifact."""
+    (folder / DECISION_FILE).write_text(decision.model_dump_json(indent=2) + "\n", "utf-8")
 
 
 def read_decision(folder: Path) -> Decision:

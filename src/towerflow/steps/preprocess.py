@@ -28,7 +28,7 @@ from towerflow.interactions.dataset import INTERACTIONS_FILE, ITEMS_FILE
 from towerflow.interactions.filters import Filters
 from towerflow.interactions.splits import SplitConfig
 from towerflow.schema import REJECTED_FILE, ArtifactKind
-from towerflow.storage.artifact import new_artifact, open_artifact
+from towerflow.storage.artifact import new_artifact, open_artifact, read_manifest
 from towerflow.storage.files import write_text
 from towerflow.text.template import parse_template
 
@@ -86,7 +86,7 @@ def preprocess(
         split_share: of events or items for test and again for validation, where the split asks.
         few_shot: training interactions taken away: "none", all but a "single" one, or "half".
         split_seed: of what is random in a split.
-        previous_dataset: folder of an earlier Dataset to compare the items with, or "".
+        previous_dataset: folder of a Dataset or release to compare the items with, or "".
         max_rejected_share: of the rows of either source, 0 to 1; more rejects stop the run.
         unknown_items: interactions with items that the items lack are an "error", or "reject"ed.
         beam_runner: Beam's name of the runner.
@@ -128,7 +128,10 @@ def preprocess(
     )
     previous = _previous_items(previous_dataset)
     plan.runner.use()
-    found_items, found_interactions = find_items(items, plan), find_interactions(interactions, plan)
+    found_items, found_interactions = (
+        find_items(items, plan.layouts.items, plan.segments),
+        find_interactions(interactions, plan),
+    )
     check_mapping(mapping, found_items, found_interactions)
     with (
         plan.runner.workspace() as workspace,
@@ -194,5 +197,7 @@ def _previous_items(previous_dataset: str) -> pa.Table | None:
     if not previous_dataset:
         return None
     folder = Path(previous_dataset)
-    open_artifact(folder, ArtifactKind.DATASET)
+    kind = read_manifest(folder).kind
+    # A release has the items that it was made of.
+    open_artifact(folder, kind if kind is ArtifactKind.RELEASE else ArtifactKind.DATASET)
     return pq.read_table(folder / ITEMS_FILE, schema=schema.ITEMS_SCHEMA)

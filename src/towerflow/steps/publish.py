@@ -54,6 +54,7 @@ def publish(index: Path, metrics: Path, decision: Path, release_root: str) -> st
             shutil.copyfile(metrics / METRICS_FILE, draft.folder / METRICS_FILE)
             shutil.copyfile(decision / DECISION_FILE, draft.folder / DECISION_FILE)
             draft.counts = index_manifest.counts
+            draft.details = index_manifest.details
             draft.inputs = {
                 "index": index_manifest.content_hash,
                 "metrics": metrics_manifest.content_hash,

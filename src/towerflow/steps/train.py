@@ -47,6 +47,7 @@ def train(dataset: Path, item_embeddings: Path, recipe: str, model: Path) -> Non
             "epochs": len(curve),
         }
         draft.details = {
+            **content.encoder.as_details(),
             "recipe": recipe if ":" not in recipe else "own",
             "settings": chosen.model_dump(mode="json"),
             "curve": [_as_json(epoch) for epoch in curve],

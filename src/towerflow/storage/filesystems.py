@@ -11,7 +11,7 @@ from typing import IO, Any, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from towerflow.storage.files import files_under, sha256
+from towerflow.storage.files import files_under, new_file, sha256
 
 WILDCARDS = "*?["
 
@@ -63,6 +63,25 @@ def open_binary(path: str) -> IO[bytes]:
     return cast(IO[bytes], _stores().open(path, compression_type="uncompressed"))
 
 
+def write_bytes(path: str, content: bytes | pa.Buffer) -> None:
+    """Write a whole file, or none: by rename on a disk, by the promise of a remote store."""
+    if not is_remote(path):
+        with new_file(Path(path)) as draft:
+            draft.write_bytes(memoryview(content))
+        return
+    with _stores().create(path, compression_type="uncompressed") as file:
+        file.write(bytes(content))
+
+
+def delete_files(paths: Sequence[str]) -> None:
+    """Remove files; one that is gone already is no error."""
+    for path in paths:
+        if is_remote(path):
+            _stores().delete([path])
+        else:
+            Path(path).unlink(missing_ok=True)
+
+
 def write_parquet(path: str, table: pa.Table) -> None:
     """Write `table`; a local reader never sees half of it, a remote one by the store's promise."""
     buffer = io.BytesIO()
@@ -91,7 +110,7 @@ def content_version(*sources: str) -> str:
     digest = hashlib.sha256()
     for source in sources:
         files = match_files(source)
-        for hashed in sorted(map(_checksum, files)):
+        for hashed in sorted(map(checksum, files)):
             digest.update(hashed.encode())
         digest.update(b"|")
     return digest.hexdigest()[:16]
@@ -109,7 +128,8 @@ def _stores() -> Any:
     return FileSystems
 
 
-def _checksum(file: FoundFile) -> str:
+def checksum(file: FoundFile) -> str:
+    """Tells a file's content from another's; of a remote one what its store keeps."""
     if is_remote(file.path):
         return f"{file.bytes} {_stores().checksum(file.path)}"
     return sha256(Path(file.path))

@@ -1,85 +1,146 @@
 """`embed_items`: each text once, right rows, nothing useless let through."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
-from tests.conftest import Run
+from tests.conftest import EMBED_ITEMS, Run
+from towerflow.embedding import parallel
 from towerflow.embedding.encoder import FrozenEncoder
 from towerflow.embedding.item_embeddings import ItemEmbeddings
+from towerflow.embedding.settings import EncoderRecord, EncoderSettings, Pooling
 from towerflow.errors import InputError
-from towerflow.interactions.dataset import Dataset
-from towerflow.steps import embed_items as step
-from towerflow.storage.artifact import read_manifest
+from towerflow.interactions.dataset import ITEMS_FILE, Dataset
+from towerflow.schema import ITEMS_SCHEMA, ArtifactKind
+from towerflow.steps.embed_items import TOOK, embed_items
+from towerflow.storage.artifact import new_artifact, read_manifest
 
 
-def embed(run: Run, encoder: Path, store: Path, output: Path, shard: int, num_shards: int) -> None:
-    """One shard."""
-    step.embed_items(
-        dataset=run.dataset,
-        encoder=str(encoder),
-        max_tokens=64,
-        embedding_store=str(store),
-        shard=shard,
-        num_shards=num_shards,
-        item_embeddings=output,
+def embed(run: Run, encoder: Path, folder: Path, shard: int = 0, num: int = 1, **more: Any) -> Path:
+    """One shard, with the store beside it."""
+    output = folder / f"shard-{shard}"
+    embed_items(
+        **{
+            "dataset": run.dataset,
+            "encoder": str(encoder),
+            "embedding_store": str(folder / "store"),
+            "shard": shard,
+            "num_shards": num,
+            "item_embeddings": output,
+            "counts": folder / "counts.json",
+            **EMBED_ITEMS,
+            **more,
+        }
     )
+    return output
 
 
 def test_each_row_is_the_embedding_of_its_item(shop_run: Run, tiny_encoder: Path) -> None:
     data = Dataset.open(shop_run.dataset)
     whole = ItemEmbeddings.open_for(shop_run.item_embeddings, data.content_hash, data.num_items)
-    encoder = FrozenEncoder(tiny_encoder, max_tokens=64)
+    encoder = FrozenEncoder(tiny_encoder, EncoderSettings(max_tokens=64))
     for row in (0, 7, 49):
-        alone = encoder.encode([data.texts[row]])[0]
+        alone = encoder.encode(encoder.tokenize([data.texts[row]]))[0]
         torch.testing.assert_close(whole.embeddings[row], alone, atol=1e-5, rtol=0)
 
 
 def test_shards_part_the_items(shop_run: Run, tiny_encoder: Path, tmp_path: Path) -> None:
-    for shard in range(3):
-        embed(shop_run, tiny_encoder, tmp_path / "store", tmp_path / f"{shard}", shard, 3)
-    rows = [ItemEmbeddings.open(tmp_path / f"{shard}").item_index for shard in range(3)]
+    shards = [embed(shop_run, tiny_encoder, tmp_path, shard, 3) for shard in range(3)]
+    rows = [ItemEmbeddings.open(shard).item_index for shard in shards]
     assert sorted(torch.cat(rows).tolist()) == list(range(50))
+    tokens = [read_manifest(shard).details[TOOK]["tokens"] for shard in shards]  # type: ignore
+    assert max(tokens) < 1.1 * min(tokens)
 
 
 def test_a_second_run_does_not_even_load_the_llm(
     shop_run: Run, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    embed(shop_run, tiny_encoder, tmp_path / "store", tmp_path / "first", 0, 1)
+    first = embed(shop_run, tiny_encoder, tmp_path)
 
     def refuse(*_: object) -> None:
         raise AssertionError("the LLM was loaded")
 
-    monkeypatch.setattr(step, "FrozenEncoder", refuse)
-    embed(shop_run, tiny_encoder, tmp_path / "store", tmp_path / "second", 0, 1)
-    first, second = (read_manifest(tmp_path / name) for name in ("first", "second"))
-    assert first.counts["embedded"] == 50
-    assert second.counts["embedded"] == 0
-    assert second.content_hash == first.content_hash
+    before = read_manifest(first)
+    monkeypatch.setattr(parallel, "FrozenEncoder", refuse)
+    after = read_manifest(embed(shop_run, tiny_encoder, tmp_path))
+    assert after.content_hash == before.content_hash
+    counts = json.loads((tmp_path / "counts.json").read_text("utf-8"))
+    assert (counts["embedded"], counts["store_hits"], counts["tokens"]) == (0, 50, 0)
+
+
+def test_the_manifest_says_which_encoder_and_what_it_took(
+    shop_run: Run, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    output = embed(shop_run, tiny_encoder, tmp_path, pooling="last", l2="yes")
+    manifest = read_manifest(output)
+    record = EncoderRecord.of(output, manifest.details)
+    assert record.name == tiny_encoder.name
+    assert record.settings == EncoderSettings(pooling=Pooling.LAST, l2=True, max_tokens=64)
+    took = manifest.details[TOOK]
+    assert isinstance(took, dict)
+    assert took["embedded"] == 50
+    assert took["padding_share"] == 0
+    assert "flop_utilisation" not in took, "nobody knows the peak of a CPU"
+    counts = json.loads((tmp_path / "counts.json").read_text("utf-8"))
+    assert counts == {"items": 50, "texts": 50, **took}
+    described = tmp_path / "store" / record.fingerprint / "encoder.json"
+    assert EncoderRecord.model_validate_json(described.read_text("utf-8")) == record
+
+
+def test_equal_texts_are_embedded_once(shop_run: Run, tiny_encoder: Path, tmp_path: Path) -> None:
+    texts = ["Kite", "Yoga mat", "Kite", "Kite"]
+    rows = pa.table(
+        {
+            "item_index": range(4),
+            "item_id": list("abcd"),
+            "title": texts,
+            "text": texts,
+        }
+    )
+    with new_artifact(tmp_path / "d", ArtifactKind.DATASET, "test") as draft:
+        pq.write_table(rows.cast(ITEMS_SCHEMA), draft.folder / ITEMS_FILE)
+    output = embed(shop_run, tiny_encoder, tmp_path, dataset=tmp_path / "d")
+    assert read_manifest(output).counts == {"items": 4, "texts": 2}
+    embeddings = ItemEmbeddings.open(output).embeddings
+    assert torch.equal(embeddings[0], embeddings[2])
+    assert torch.equal(embeddings[0], embeddings[3])
+    assert not torch.equal(embeddings[0], embeddings[1])
 
 
 def test_more_shards_than_items_leave_some_empty(
     shop_run: Run, tiny_encoder: Path, tmp_path: Path
 ) -> None:
-    embed(shop_run, tiny_encoder, tmp_path / "store", tmp_path / "last", 59, 60)
-    assert len(ItemEmbeddings.open(tmp_path / "last").item_index) == 0
+    assert len(ItemEmbeddings.open(embed(shop_run, tiny_encoder, tmp_path, 59, 60)).item_index) == 0
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 0.0])
-def test_useless_embeddings_name_the_text(
+def test_useless_embeddings_name_the_item(
     shop_run: Run, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: float
 ) -> None:
-    def encode(self: FrozenEncoder, texts: list[str]) -> torch.Tensor:
+    def encode(self: FrozenEncoder, texts: list[list[int]]) -> torch.Tensor:
         return torch.full((len(texts), 16), bad)
 
     monkeypatch.setattr(FrozenEncoder, "encode", encode)
-    with pytest.raises(InputError, match=r"the embedding of 'Title: .*finite numbers"):
-        embed(shop_run, tiny_encoder, tmp_path / "store", tmp_path / "out", 0, 1)
-    assert not (tmp_path / "out").exists()
+    with pytest.raises(InputError, match=r"item 'T?\w+': embedding: expected finite numbers"):
+        embed(shop_run, tiny_encoder, tmp_path)
+    assert not (tmp_path / "shard-0").exists()
 
 
 def test_a_folder_without_a_model_is_refused(shop_run: Run, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a model folder with config\.json"):
-        embed(shop_run, tmp_path, tmp_path / "store", tmp_path / "out", 0, 1)
+        embed(shop_run, tmp_path, tmp_path)
+
+
+def test_another_encoder_than_the_live_models_is_refused_before_it_reads(
+    shop_run: Run, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    wanted = EncoderRecord.of("", read_manifest(shop_run.model).details).fingerprint
+    embed(shop_run, tiny_encoder, tmp_path, encoder_fingerprint=wanted)
+    with pytest.raises(InputError, match=r"that the model was trained with.*settings differ"):
+        embed(shop_run, tiny_encoder, tmp_path, encoder_fingerprint=wanted, max_tokens=63)

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import Run
+from tests.conftest import EMBED_ITEMS, Run
 from tests.unit.steps.test_preprocess import INTERACTIONS, ITEMS
 from tests.unit.steps.test_preprocess import run as preprocess_texts
 from towerflow.errors import InputError
@@ -50,7 +50,16 @@ def test_nobody_to_test_on_is_said(shop_run: Run, tiny_encoder: Path, tmp_path: 
         tmp_path, ITEMS, "user_id,item_id,timestamp\nu,a,1\nu,b,2\n", min_user_interactions=1
     )
     embeddings = tmp_path / "embeddings"
-    embed_items(tmp_path / "dataset", str(tiny_encoder), 64, str(tmp_path), 0, 1, embeddings)
+    embed_items(
+        dataset=tmp_path / "dataset",
+        encoder=str(tiny_encoder),
+        embedding_store=str(tmp_path / "store"),
+        shard=0,
+        num_shards=1,
+        item_embeddings=embeddings,
+        counts=tmp_path / "counts.json",
+        **EMBED_ITEMS,
+    )
     nobody = r"expected users to test on \(split temporal-leave-one-out\), found none"
     with pytest.raises(InputError, match=nobody):
         evaluate(

@@ -1,5 +1,6 @@
 """`export_index`: search through the index is search with the model."""
 
+import shutil
 from pathlib import Path
 
 import faiss
@@ -7,14 +8,15 @@ import pytest
 import torch
 
 from tests.conftest import Run
-from towerflow.embedding.item_embeddings import ItemEmbeddings
+from towerflow.embedding.item_embeddings import EMBEDDINGS_FILE, ItemEmbeddings
+from towerflow.embedding.settings import EncoderRecord
 from towerflow.errors import InputError
 from towerflow.interactions.dataset import Dataset
 from towerflow.models import learn
 from towerflow.models.files import load_model
-from towerflow.schema import Split
+from towerflow.schema import ArtifactKind, Split
 from towerflow.steps.export_index import export_index
-from towerflow.storage.artifact import read_manifest
+from towerflow.storage.artifact import new_artifact, read_manifest
 
 
 def test_the_index_holds_the_item_vectors_in_order(shop_run: Run) -> None:
@@ -47,3 +49,14 @@ def test_useless_vectors_are_not_exported(
     with pytest.raises(InputError, match="finite item vectors, found NaN"):
         export_index(shop_run.dataset, shop_run.item_embeddings, shop_run.model, tmp_path / "index")
     assert not (tmp_path / "index").exists()
+
+
+def test_embeddings_of_another_encoder_are_refused(shop_run: Run, tmp_path: Path) -> None:
+    other = tmp_path / "embeddings"
+    record = EncoderRecord.of("", read_manifest(shop_run.item_embeddings).details)
+    with new_artifact(other, ArtifactKind.ITEM_EMBEDDINGS, "test") as draft:
+        shutil.copy(shop_run.item_embeddings / EMBEDDINGS_FILE, draft.folder)
+        draft.details = record.model_copy(update={"fingerprint": "other"}).as_details()
+        draft.inputs = read_manifest(shop_run.item_embeddings).inputs
+    with pytest.raises(InputError, match="of the encoder that it was trained with, tiny-encoder"):
+        export_index(shop_run.dataset, other, shop_run.model, tmp_path / "index")

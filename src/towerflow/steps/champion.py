@@ -1,0 +1,96 @@
+"""`champion`: the model of the live release, to be used on another catalogue."""
+
+import shutil
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from towerflow.embedding.settings import EncoderRecord
+from towerflow.errors import InputError
+from towerflow.evaluation.metrics_file import METRICS_FILE, EvaluationMetrics
+from towerflow.models.files import load_model
+from towerflow.retrieval.release import MODEL_FOLDER
+from towerflow.retrieval.releases import current_release
+from towerflow.schema import ArtifactKind
+from towerflow.steps.gate import OPEN, Decision, write_decision
+from towerflow.storage.artifact import new_artifact, open_artifact
+
+STEP: Final = "champion"
+
+
+class Champion(NamedTuple):
+    """Where the live release is, and how its texts were embedded: parameters of `embed_items`."""
+
+    release: str
+    encoder_fingerprint: str
+    pooling: str
+    layer: int
+    prompt: str
+    l2: str
+    max_tokens: int
+    precision: str
+
+
+def champion(release_root: str, model: Path, metrics: Path, decision: Path) -> Champion:
+    """Take model and metrics out of the live release.
+
+    Args:
+        release_root: folder of the releases.
+        model: where the RetrievalModel is written.
+        metrics: where its Metrics are written, as they were measured when it was trained.
+        decision: where the Decision is written that lets a refreshed index be published.
+
+    Raises:
+        InputError: nothing is live, or the live model can't rank items that it was not trained on.
+    """
+    folder = current_release(Path(release_root))
+    if folder is None:
+        raise InputError(
+            release_root,
+            expected="a live release to refresh",
+            found="nothing published there",
+            hint="run retrain first",
+        )
+    release = open_artifact(folder, ArtifactKind.RELEASE)
+    encoder = EncoderRecord.of(folder, release.details)
+    live = load_model(folder / MODEL_FOLDER)
+    if not live.serves_new_items:
+        raise InputError(
+            folder,
+            expected="a model that knows items by their text",
+            found=f"{live.kind}, which knows those it was trained on",
+            hint="run retrain",
+        )
+    inputs = {"release": release.content_hash}
+    with new_artifact(model, ArtifactKind.RETRIEVAL_MODEL, STEP) as draft:
+        shutil.copytree(folder / MODEL_FOLDER, draft.folder, dirs_exist_ok=True)
+        draft.details, draft.inputs = encoder.as_details(), inputs
+    with new_artifact(metrics, ArtifactKind.METRICS, STEP) as draft:
+        shutil.copyfile(folder / METRICS_FILE, draft.folder / METRICS_FILE)
+        draft.inputs = inputs
+    with new_artifact(decision, ArtifactKind.DECISION, STEP) as draft:
+        write_decision(draft.folder, _refreshed(folder))
+        draft.inputs = inputs
+    print(f"towerflow: {folder.name} is live, with a model of kind {live.kind}", flush=True)
+    settings = encoder.settings
+    return Champion(
+        release=str(folder),
+        encoder_fingerprint=encoder.fingerprint,
+        pooling=settings.pooling.value,
+        layer=settings.layer,
+        prompt=settings.prompt,
+        l2="yes" if settings.l2 else "no",
+        max_tokens=settings.max_tokens,
+        precision=settings.precision.value,
+    )
+
+
+def _refreshed(folder: Path) -> Decision:
+    found = EvaluationMetrics.read(folder)
+    return Decision(
+        decision=OPEN,
+        reason=f"the model of {folder.name} over a new catalogue, not trained or measured anew",
+        metric=found.primary_metric,
+        challenger=found.primary,
+        champion=found.primary,
+        champion_release=folder.name,
+    )
