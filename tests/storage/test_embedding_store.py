@@ -46,9 +46,7 @@ def test_it_gives_what_disks_give_and_reads_nothing_twice(
 ) -> None:
     first = embed(shop_run, tmp_path / "1", model)
     expected = ItemEmbeddings.open(shop_run.item_embeddings).embeddings
-    torch.testing.assert_close(
-        ItemEmbeddings.open(first).embeddings, expected, atol=1e-5, rtol=0
-    )
+    torch.testing.assert_close(ItemEmbeddings.open(first).embeddings, expected, atol=1e-5, rtol=0)
     second = embed(shop_run, tmp_path / "2", model)
     took = read_manifest(second).details["took"]
     assert isinstance(took, dict)

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
-CPU_TOKENS: Final = 512  # the states of so many stay in the cache: faster than more (docs/adr/0016)
+CPU_STATES: Final = (
+    450_000  # tokens · width that stay in the cache: faster than more (docs/adr/0016)
+)
+MIN_TOKENS: Final = 256
 GPU_TOKENS: Final = 8192  # to begin with
 _PAYS: Final = 1.05  # a doubled batch must be this much faster, or the last size is kept
 _FULL: Final = 0.8  # share of the budget from which a batch tells how fast the size is
@@ -26,9 +29,11 @@ class BatchBudget:
         self._best = 0.0
 
     @classmethod
-    def of(cls, device: str) -> "BatchBudget":
-        """Where to begin on a device."""
-        return cls(CPU_TOKENS, grows=False) if device == "cpu" else cls(GPU_TOKENS, grows=True)
+    def of(cls, device: str, width: int) -> "BatchBudget":
+        """Where to begin on a device, with an LLM of that width."""
+        if device == "cpu":
+            return cls(max(MIN_TOKENS, CPU_STATES // width), grows=False)
+        return cls(GPU_TOKENS, grows=True)
 
     def succeeded(self, tokens: int, seconds: float) -> None:
         """A batch of so many tokens took so long."""

@@ -6,7 +6,7 @@ that what is interrupted goes on with the batches that an uninterrupted run woul
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -28,12 +28,9 @@ PART_SHARE: Final = 0.01  # of all the work so far may be lost to a kill; keeps 
 
 
 class Encoder(Protocol):
-    """What the engine asks of a `FrozenEncoder`."""
+    """What the engine asks of a `FrozenEncoder`, which describes it."""
 
-    @property
-    def is_packed(self) -> bool:
-        """Whether texts are read without padding."""
-        ...
+    is_packed: bool
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, at least one."""
@@ -123,7 +120,7 @@ def count_blocks(num_texts: int) -> int:
 
 def embed(
     unread: Unread,
-    load: Callable[[], Encoder],
+    encoder: Encoder,
     store: EmbeddingStore,
     budget: BatchBudget,
     label: str = "embed items",
@@ -132,7 +129,7 @@ def embed(
 
     Args:
         unread: texts that the store lacks.
-        load: gives the encoder.
+        encoder: the frozen LLM.
         store: of that encoder.
         budget: size of the batches.
         label: of the progress.
@@ -140,7 +137,6 @@ def embed(
     Raises:
         InputError: the encoder gives NaN or zeros for a text, or one does not fit in memory.
     """
-    encoder = load()
     totals, shown, finished = Totals(), 0, 0
     with progress(label, len(unread.texts), "items") as advance, PartWriter(store) as writer:
         for block in _blocks(unread, encoder):

@@ -73,7 +73,7 @@ def estimate(encoder: FrozenEncoder, texts: Sequence[str], num_items: int, devic
 def _tokens_a_second(encoder: FrozenEncoder, tokens: Sequence[Sequence[int]], device: str) -> float:
     """Speed over `tokens`, longest first; stops after SAMPLE_SECONDS."""
     lengths = [len(ids) for ids in tokens]
-    budget = BatchBudget.of(device).tokens
+    budget = BatchBudget.of(device, encoder.embedding_dim).tokens
     encoder.encode(tokens[-1:])  # the first pass is slower, whatever it reads
     start, read = 0, 0
     began = time.monotonic()

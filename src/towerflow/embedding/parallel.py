@@ -65,10 +65,5 @@ def _embed_on(
     settings: EncoderSettings,
     store: EmbeddingStore,
 ) -> Totals:
-    return embed(
-        unread,
-        lambda: FrozenEncoder(folder, settings, device),
-        store,
-        BatchBudget.of(device),
-        label,
-    )
+    encoder = FrozenEncoder(folder, settings, device)
+    return embed(unread, encoder, store, BatchBudget.of(device, encoder.embedding_dim), label)

@@ -9,7 +9,7 @@ from towerflow.embedding.settings import Precision
 from towerflow.errors import InputError
 
 AUTO: Final = "auto"
-_PACKED_ROWS: Final = 512  # of the batches that weights are laid out for
+_PACKED_ROWS: Final = 768  # of the batches that weights are laid out for
 _INT8_MAX: Final = 127
 _MIN_INT8_ROWS: Final = 17  # CUDA's int8 product takes no fewer
 
@@ -66,7 +66,11 @@ def prepare_linear(model: nn.Module, precision: Precision, device: torch.device)
     """Replace the linear layers of `model`, in place, by ones that are fast in `precision`."""
     if precision is Precision.INT8:
         _replace_linear(model, Int8Linear)
-    elif precision is Precision.FLOAT32 and device.type == "cpu" and torch.backends.mkldnn.enabled:
+    elif (
+        precision in (Precision.FLOAT32, Precision.BFLOAT16)
+        and device.type == "cpu"
+        and torch.backends.mkldnn.enabled
+    ):
         _replace_linear(model, PackedLinear)
 
 
@@ -78,9 +82,10 @@ def _replace_linear(model: nn.Module, kind: "type[PackedLinear] | type[Int8Linea
 
 
 class PackedLinear(nn.Module):
-    """`x Wᵀ + b` in float32 on a CPU, with W in the layout that oneDNN multiplies fastest.
+    """`x Wᵀ + b` on a CPU, with W in the layout that oneDNN multiplies fastest (docs/adr/0016).
 
-    torch's own float32 linear goes to MKL, which ran at a third of this on AMD (docs/adr/0016).
+    torch's own float32 linear goes to MKL, which ran at a third of this on AMD; its own bfloat16
+    linear brings W into the layout anew each time.
     """
 
     def __init__(self, linear: nn.Linear) -> None:

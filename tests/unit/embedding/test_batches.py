@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towerflow.embedding.batches import CPU_TOKENS, GPU_TOKENS, BatchBudget, next_batch
+from towerflow.embedding.batches import (
+    CPU_STATES,
+    GPU_TOKENS,
+    MIN_TOKENS,
+    BatchBudget,
+    next_batch,
+)
 
 
 def bounds(lengths: list[int], budget: int, *, is_packed: bool) -> list[int]:
@@ -43,13 +49,15 @@ def test_a_batch_depends_only_on_the_texts_from_its_first_on() -> None:
 
 
 def test_on_a_cpu_the_budget_stays() -> None:
-    budget = BatchBudget.of("cpu")
-    budget.succeeded(CPU_TOKENS, 0.001)
-    assert budget.tokens == CPU_TOKENS
+    budget = BatchBudget.of("cpu", 576)
+    for _ in range(3):
+        budget.succeeded(budget.tokens, 0.001)
+    assert budget.tokens == CPU_STATES // 576
+    assert BatchBudget.of("cpu", 8192).tokens == MIN_TOKENS
 
 
 def test_on_a_gpu_it_doubles_while_that_pays() -> None:
-    budget = BatchBudget.of("cuda:0")
+    budget = BatchBudget.of("cuda:0", 576)
     for seconds in (1.0, 1.5, 2.9):  # rates GPU_TOKENS · 1, 1.33, 1.38: the last step is too small
         budget.succeeded(budget.tokens, seconds)
     assert budget.tokens == 2 * GPU_TOKENS

@@ -55,7 +55,7 @@ def unread(texts: Sequence[str], num_blocks: int = 1) -> Unread:
 
 def run(store: EmbeddingStore, encoder: WordCounter, budget: int = 12, blocks: int = 1) -> Totals:
     """Embed all of TEXTS."""
-    return embed(unread(TEXTS, blocks), lambda: encoder, store, BatchBudget(budget, grows=False))
+    return embed(unread(TEXTS, blocks), encoder, store, BatchBudget(budget, grows=False))
 
 
 def stored(store: EmbeddingStore) -> dict[int, list[float]]:
@@ -135,7 +135,7 @@ def test_what_is_interrupted_goes_on_with_the_same_batches(tmp_path: Path) -> No
 
     left = sorted(TEXTS, key=place)[num_done:]
     store = open_store(tmp_path / "store")
-    embed(unread(left), lambda: rest, store, BatchBudget(12, grows=False))
+    embed(unread(left), rest, store, BatchBudget(12, grows=False))
     assert first + rest.batches == whole.batches
 
 

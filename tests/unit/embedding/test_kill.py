@@ -36,7 +36,7 @@ missing = (~store.locate(keys).is_stored).nonzero()[0]
 unread = engine.Unread(keys, TEXTS, TEXTS, 3).take(missing)
 settings = EncoderSettings(max_tokens=64, precision=sys.argv[3])
 print("begin", flush=True)
-engine.embed(unread, lambda: Slow(encoder, settings), store, BatchBudget(24, grows=False))
+engine.embed(unread, Slow(encoder, settings), store, BatchBudget(24, grows=False))
 """
 TEXTS = [f"Yoga mat {'Kite ' * (number % 13)}{number}" for number in range(NUM_TEXTS)]
 
