@@ -1,7 +1,9 @@
-"""How many tokens go through the LLM at once: fixed on a CPU, found on a GPU."""
+"""How much goes through the LLM at once: fixed on a CPU, found on a GPU."""
 
 from collections.abc import Sequence
 from typing import Final
+
+import torch
 
 CPU_STATES: Final = (
     450_000  # tokens · width that stay in the cache: faster than more (docs/adr/0016)
@@ -21,10 +23,12 @@ class BatchBudget:
     Args:
         tokens: to begin with.
         grows: whether it is to be found.
+        num_workers: batches side by side, each on one core; on a GPU one at a time.
     """
 
-    def __init__(self, tokens: int, *, grows: bool) -> None:
+    def __init__(self, tokens: int, *, grows: bool, num_workers: int = 1) -> None:
         self.tokens = tokens
+        self.num_workers = num_workers
         self._grows = grows
         self._best = 0.0
 
@@ -32,8 +36,18 @@ class BatchBudget:
     def of(cls, device: str, width: int) -> "BatchBudget":
         """Where to begin on a device, with an LLM of that width."""
         if device == "cpu":
-            return cls(max(MIN_TOKENS, CPU_STATES // width), grows=False)
+            tokens = max(MIN_TOKENS, CPU_STATES // width)
+            return cls(tokens, grows=False, num_workers=torch.get_num_threads())
         return cls(GPU_TOKENS, grows=True)
+
+    def begin_worker(self) -> None:
+        """Leave the other cores to the other workers.
+
+        A batch for each is faster than a batch for all: Python and small operations, which can't
+        be shared out, run side by side too.
+        """
+        if self.num_workers > 1:
+            torch.set_num_threads(1)
 
     def succeeded(self, tokens: int, seconds: float) -> None:
         """A batch of so many tokens took so long."""

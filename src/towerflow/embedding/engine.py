@@ -6,6 +6,7 @@ that what is interrupted goes on with the batches that an uninterrupted run woul
 """
 
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -230,33 +231,59 @@ def _tokenized(unread: Unread, encoder: Encoder) -> Block:
 def _batches(
     block: Block, encoder: Encoder, budget: BatchBudget
 ) -> Iterator[tuple[slice, Floats, Totals]]:
-    """Positions in the block, their embeddings, and what they took."""
+    """Positions in the block, their embeddings, and what they took, in order of the positions."""
     lengths = [len(ids) for ids in block.tokens]
-    start = 0
-    while start < len(lengths):
-        stop = next_batch(lengths, start, budget.tokens, is_packed=encoder.is_packed)
-        batch = lengths[start:stop]
-        room = sum(batch) if encoder.is_packed else batch[0] * len(batch)
-        began = time.monotonic()
-        try:
-            embeddings = encoder.encode(block.tokens[start:stop]).numpy()
-        except RuntimeError as error:
-            if not _is_out_of_memory(error):
-                raise
-            if len(batch) == 1:
-                raise InputError(
-                    block.unread.names[start],
-                    expected="a text that fits in the device's memory",
-                    found=f"{batch[0]:,} tokens that do not",
-                    hint="lower max_tokens or the precision",
-                ) from error
-            budget.ran_out(room)
-            continue
-        seconds = max(time.monotonic() - began, 1e-9)
-        budget.succeeded(room, seconds)
-        took = Totals(len(batch), sum(batch), room - sum(batch), encoder.flops(batch), seconds)
-        yield slice(start, stop), embeddings, took
-        start = stop
+    running: deque[tuple[slice, Future[Floats]]] = deque()
+    start, last = 0, time.monotonic()
+    with ThreadPoolExecutor(budget.num_workers, initializer=budget.begin_worker) as workers:
+        while start < len(lengths) or running:
+            while start < len(lengths) and len(running) < budget.num_workers:
+                stop = next_batch(lengths, start, budget.tokens, is_packed=encoder.is_packed)
+                batch = slice(start, stop)
+                running.append((batch, workers.submit(_encode, block, batch, encoder, budget)))
+                start = stop
+            batch, encoded = running.popleft()
+            embeddings = encoded.result()
+            now = time.monotonic()
+            yield batch, embeddings, _took(lengths[batch], encoder, max(now - last, 1e-9))
+            last = now
+
+
+def _encode(block: Block, batch: slice, encoder: Encoder, budget: BatchBudget) -> Floats:
+    """Embeddings of a batch; in halves if it does not fit in memory."""
+    texts = block.tokens[batch]
+    room = _room([len(ids) for ids in texts], encoder)
+    began = time.monotonic()
+    try:
+        embeddings: Floats = encoder.encode(texts).numpy()
+    except RuntimeError as error:
+        if not _is_out_of_memory(error):
+            raise
+        if len(texts) == 1:
+            raise InputError(
+                block.unread.names[batch.start],
+                expected="a text that fits in the device's memory",
+                found=f"{room:,} tokens that do not",
+                hint="lower max_tokens or the precision",
+            ) from error
+    else:
+        budget.succeeded(room, max(time.monotonic() - began, 1e-9))
+        return embeddings
+    budget.ran_out(room)
+    middle = batch.start + len(texts) // 2
+    halves = (slice(batch.start, middle), slice(middle, batch.stop))
+    return np.concatenate([_encode(block, half, encoder, budget) for half in halves])
+
+
+def _took(lengths: Sequence[int], encoder: Encoder, seconds: float) -> Totals:
+    tokens = sum(lengths)
+    padding = _room(lengths, encoder) - tokens
+    return Totals(len(lengths), tokens, padding, encoder.flops(lengths), seconds)
+
+
+def _room(lengths: Sequence[int], encoder: Encoder) -> int:
+    """Tokens of a batch, padding counted."""
+    return sum(lengths) if encoder.is_packed else max(lengths) * len(lengths)
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

@@ -97,6 +97,13 @@ def test_a_batch_that_does_not_fit_is_halved_and_the_run_goes_on(tmp_path: Path)
     assert max(map(sum, encoder.batches)) <= 7
 
 
+def test_batches_side_by_side_give_the_same(tmp_path: Path) -> None:
+    store, encoder = open_store(tmp_path), WordCounter()
+    budget = BatchBudget(12, grows=False, num_workers=3)
+    assert embed(unread(TEXTS), encoder, store, budget).texts == 40
+    assert stored(store) == EXPECTED
+
+
 def test_a_text_that_does_not_fit_alone_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"item 'x+ word .*fits in the device's memory.*7 tokens"):
         run(open_store(tmp_path), WordCounter(memory=6))
