@@ -98,8 +98,8 @@ def _print(found: Estimate, device: str, hour_price: float) -> None:
         (f"{device}, measured here", found.measured_seconds / 3600),
         *((name, hours) for name, hours in found.gpu_hours.items()),
     ]:
-        price = [f"{hours * hour_price:,.2f}"] if hour_price else []
-        table.add_row(name, f"{hours:,.3f}", *price)
+        price = f"{hours * hour_price:,.2f}" if name in found.gpu_hours else ""
+        table.add_row(name, f"{hours:,.3f}", *([price] if hour_price else []))
     console.print(table)
     console.print(
         f"GPUs at {ASSUMED_UTILISATION:.0%} of their bfloat16 peak; a run tells what it reached."

@@ -25,7 +25,7 @@ def deal(
         max_tokens: that a text is cut to.
         num_shards: at least 1.
     """
-    size = pc.binary_length(pa.array(texts, pa.string()))
+    size = pc.binary_length(pa.array(texts, pa.large_string()))
     read = pc.min_element_wise(size, max_tokens * BYTES_A_TOKEN)
     table = pa.table({"read": read, "key": keys})
     order = pc.sort_indices(table, [("read", "descending"), ("key", "ascending")]).to_numpy()

@@ -10,7 +10,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from huggingface_hub import snapshot_download
@@ -145,7 +145,10 @@ def _remote_source(url: str, downloads: Path) -> EncoderSource:
 
 def _copy(files: list[FoundFile], root: str, target: Path) -> None:
     for file in files:
-        path = target / file.path.removeprefix(root.rstrip("/") + "/")
+        name = PurePosixPath(file.path.removeprefix(root.rstrip("/") + "/"))
+        if ".." in name.parts:
+            raise InputError(root, expected="files below it", found=str(name))
+        path = target / name
         if not path.is_file() or path.stat().st_size != file.bytes:
             path.parent.mkdir(parents=True, exist_ok=True)
             with open_binary(file.path) as source, path.open("wb") as copy:

@@ -143,7 +143,8 @@ def _require_fingerprint(encoder: str, found: EncoderRecord, wanted: str) -> Non
 
 
 def _shard(items: pa.Table, max_tokens: int, shard: int, num_shards: int) -> Shard:
-    column = items[TEXT].combine_chunks().dictionary_encode()
+    # large: the texts of a catalogue may be more than the 2 GB that a string array holds.
+    column = items[TEXT].cast(pa.large_string()).combine_chunks().dictionary_encode()
     texts, text = column.dictionary.to_pylist(), column.indices.to_numpy().astype(np.int64)
     keys = text_keys(texts)
     kept = deal(texts, keys, max_tokens, num_shards) == shard

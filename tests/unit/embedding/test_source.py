@@ -1,5 +1,6 @@
 """Where an LLM comes from, how it is told from another, and what it says of itself."""
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -13,6 +14,7 @@ from towerflow.embedding import source
 from towerflow.embedding.settings import EncoderSettings, Pooling
 from towerflow.embedding.source import NAMED_ENCODERS, find_encoder, own_settings, require_model
 from towerflow.errors import InputError
+from towerflow.storage.filesystems import FoundFile
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -138,3 +140,17 @@ def test_a_named_model_is_used_as_it_was_made_for(
 def test_no_such_model_is_said_with_what_there_is(hub: SimpleNamespace, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"model 'no/model': expected smollm2-135m, .*none of the"):
         find_encoder("no/model", tmp_path)
+
+
+def test_a_file_outside_the_folder_is_refused(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As object names may have it; what is fetched stays below its folder."""
+    names = ["config.json", "tokenizer.json", "model.safetensors", "../outside.json"]
+    files = [FoundFile(f"gs://bucket/model/{name}", 1) for name in names]
+    monkeypatch.setattr(source, "match_files", lambda _: files)
+    monkeypatch.setattr(source, "checksum", lambda file: file.path)
+    monkeypatch.setattr(source, "open_binary", lambda _: io.BytesIO(b"{}"))
+    with pytest.raises(InputError, match=r"expected files below it, found \.\./outside\.json"):
+        find_encoder("gs://bucket/model", tmp_path / "downloads")
+    assert not (tmp_path / "downloads" / "outside.json").exists()
