@@ -69,7 +69,7 @@ def prepare_linear(model: nn.Module, precision: Precision, device: torch.device)
     elif (
         precision in (Precision.FLOAT32, Precision.BFLOAT16)
         and device.type == "cpu"
-        and torch.backends.mkldnn.enabled
+        and torch.backends.mkldnn.is_available()
     ):
         _replace_linear(model, PackedLinear)
 

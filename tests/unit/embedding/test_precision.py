@@ -21,6 +21,12 @@ from towerflow.errors import InputError
 CPU = torch.device("cpu")
 
 
+needs_onednn = pytest.mark.skipif(
+    not torch.backends.mkldnn.is_available(), reason="this build of torch has no oneDNN"
+)
+
+
+@needs_onednn
 @pytest.mark.parametrize("rows", [1, 5, 512, 700])
 @pytest.mark.parametrize("bias", [True, False])
 def test_packed_weights_give_the_same_product(rows: int, bias: bool) -> None:
@@ -49,6 +55,7 @@ def test_a_row_comes_back_to_within_half_a_step(row: list[float]) -> None:
     assert quantised.abs().max() <= 127
 
 
+@needs_onednn
 def test_a_model_has_its_linear_layers_replaced_and_no_others() -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4), nn.Sequential(nn.Linear(4, 2)))
     prepare_linear(model, Precision.FLOAT16, torch.device("cuda"))
