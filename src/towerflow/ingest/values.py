@@ -53,7 +53,8 @@ def as_column(name: str, values: pa.Array) -> pa.Array:
             micros = values.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
             return pc.divide(micros.cast(pa.float64()), 1e6)
         if pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
-            return values.cast(pa.float64(), safe=False)  # beyond 2^53 only the order matters
+            # Beyond 2^53 only the order matters; and -0.0 is 0, as it is line by line.
+            return pc.add(values.cast(pa.float64(), safe=False), 0.0)
     if pa.types.is_string(values.type):
         return values
     if pa.types.is_integer(values.type) or pa.types.is_large_string(values.type):

@@ -49,6 +49,10 @@ def test_arrow_and_python_read_the_same_rows(rows: list[dict[str, Any]]) -> None
     assert read(text) == [normal(row) for row in by_line]
 
 
+def test_minus_zero_is_zero_whoever_parsed_it() -> None:
+    assert read('{"item_id": "a", "timestamp": -0.0}\n')[0]["timestamp"] == "0.0"
+
+
 @given(st.lists(objects.map(json.dumps) | odd_lines, max_size=5))
 def test_no_odd_line_changes_the_rows_around_it(lines: list[str]) -> None:
     text = "\n".join(lines)
