@@ -13,6 +13,7 @@ from towerflow.embedding.pooling import pool
 from towerflow.embedding.precision import prepare_linear, weights_dtype
 from towerflow.embedding.settings import EncoderSettings
 from towerflow.embedding.source import require_model
+from towerflow.errors import InputError
 
 _PROBE: Final = ((5, 7, 11, 13, 17, 19, 23), (7, 11, 5), (13, 5, 23))
 _SAME: Final = 0.99  # mean cosine; int8 gave .995 where packing is right, any precision < .8 if not
@@ -59,6 +60,7 @@ class FrozenEncoder:
         )
         self._inputs: dict[str, Any] = {} if _is_encoder(self.model) else {"use_cache": False}
         self._first_position = _first_position(self.model)
+        self._check_reach(folder)
         self.is_packed = self._try_packing()
 
     @property
@@ -137,6 +139,21 @@ class FrozenEncoder:
         else:
             states = output.hidden_states[self.settings.layer]
         return states
+
+    def _check_reach(self, folder: Path) -> None:
+        """Refuse a layer or a length that the model does not have."""
+        num_layers, layer = self.model.config.num_hidden_layers, self.settings.layer
+        if not -num_layers - 1 <= layer <= num_layers:
+            raise InputError(
+                folder, field="layer", expected=f"up to {num_layers}", found=str(layer)
+            )
+        for name, module in self.model.named_modules():
+            if name.endswith("position_embeddings") and hasattr(module, "num_embeddings"):
+                most = module.num_embeddings - self._first_position
+                if self.settings.max_tokens > most:
+                    found = str(self.settings.max_tokens)
+                    expected = f"at most {most}, which the model has positions for"
+                    raise InputError(folder, field="max_tokens", expected=expected, found=found)
 
     @torch.inference_mode()
     def _try_packing(self) -> bool:

@@ -25,6 +25,7 @@ from towerflow.progress import progress
 
 BLOCK_TEXTS: Final = 16_384  # tokenised and sorted together
 MIN_PART_SECONDS: Final = 2.0
+MAX_PART_BYTES: Final = 256 * 2**20
 PART_SHARE: Final = 0.01  # of all the work so far may be lost to a kill; keeps parts few
 
 
@@ -162,6 +163,7 @@ class PartWriter:
         self.store = store
         self._keys: list[pa.Array] = []
         self._embeddings: list[Floats] = []
+        self._bytes = 0
         self._thread = ThreadPoolExecutor(1)
         self._written: Future[None] | None = None
         self._begun = self._last = time.monotonic()
@@ -181,8 +183,10 @@ class PartWriter:
         """Take in a batch."""
         self._keys.append(keys)
         self._embeddings.append(embeddings)
+        self._bytes += embeddings.nbytes
         now = time.monotonic()
-        if now - self._last > max(MIN_PART_SECONDS, PART_SHARE * (now - self._begun)):
+        is_due = now - self._last > max(MIN_PART_SECONDS, PART_SHARE * (now - self._begun))
+        if is_due or self._bytes > MAX_PART_BYTES:
             self.flush()
 
     def flush(self) -> None:
@@ -192,7 +196,7 @@ class PartWriter:
             keys = pa.concat_arrays(self._keys)
             embeddings = np.concatenate(self._embeddings)
             self._written = self._thread.submit(self.store.add, keys, embeddings)
-            self._keys, self._embeddings = [], []
+            self._keys, self._embeddings, self._bytes = [], [], 0
         self._last = time.monotonic()
 
     def _wait(self) -> None:

@@ -119,12 +119,13 @@ def write_batches(
         begin = file.tell()
         file.truncate(begin + num_bytes)
     written = 0
-    for rows, embeddings in batches:
-        # Opened anew for each: pages that were written do not pile up in this process.
-        target = np.memmap(path, "<f4", "r+", offset=begin, shape=shape)
-        target[rows] = embeddings
-        target.flush()
-        written += len(rows)
+    # Row by row, not through a memory map: what was written does not pile up in this process.
+    with path.open("r+b", buffering=0) as file:
+        for rows, embeddings in batches:
+            for row, embedding in zip(rows, np.ascontiguousarray(embeddings, "<f4"), strict=True):
+                file.seek(begin + 4 * embedding_dim * int(row))
+                file.write(embedding)
+            written += len(rows)
     return written
 
 

@@ -18,6 +18,7 @@ from transformers import AttentionInterface
 
 PACKED: Final = "towerflow_packed"
 PLAIN_TOKENS: Final = 512  # up to here all scores of a text are small
+_FLASH: Final = (torch.bfloat16, torch.float16)
 _UNSUPPORTED: Final = ("softcap", "s_aux", "position_bias")
 
 
@@ -102,7 +103,7 @@ def packed_attention(
         raise UnpackableError(", ".join(wanted))
     texts.num_layers += 1
     causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
-    if query.is_cuda and query.dtype in (torch.bfloat16, torch.float16):
+    if query.is_cuda and query.dtype in _FLASH and torch.cuda.get_device_capability() >= (8, 0):
         return _on_cuda(query[0], key[0], value[0], texts, scaling, causal).unsqueeze(0), None
     return _by_length(query[0], key[0], value[0], texts, scaling, causal).unsqueeze(0), None
 

@@ -69,7 +69,7 @@ def prepare_linear(model: nn.Module, precision: Precision, device: torch.device)
     elif (
         precision in (Precision.FLOAT32, Precision.BFLOAT16)
         and device.type == "cpu"
-        and torch.backends.mkldnn.is_available()
+        and torch._C._has_mkldnn
     ):
         _replace_linear(model, PackedLinear)
 
@@ -113,7 +113,7 @@ class Int8Linear(nn.Module):
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.bias = linear.bias
         weight, scale = quantise(linear.weight.detach().float())
-        self.register_buffer("weight", weight.t().contiguous())
+        self.register_buffer("weight", weight.t())
         self.register_buffer("weight_scale", scale.t().contiguous())
 
     def forward(self, x: Tensor) -> Tensor:

@@ -116,9 +116,8 @@ def _require(where: str, names: list[str], found: str = "") -> None:
 def _local_source(folder: Path) -> EncoderSource:
     require_model(folder)
     digest = hashlib.sha256()
-    for pattern in _NEEDED:
-        for path in sorted(folder.glob(pattern)):
-            digest.update(sha256(path).encode())
+    for path in sorted(path for path in folder.iterdir() if _is_read(path.name)):
+        digest.update(f"{path.name} {sha256(path)}\n".encode())
     revision = digest.hexdigest()[:32]
     return EncoderSource(folder.name, revision, own_settings(folder), lambda: folder)
 
@@ -127,10 +126,9 @@ def _remote_source(url: str, downloads: Path) -> EncoderSource:
     files = match_files(url)
     _require(url, [file.name for file in files], "" if files else "no such folder")
     digest = hashlib.sha256()
-    for pattern in _NEEDED:
-        for file in files:
-            if Path(file.name).match(pattern):
-                digest.update(checksum(file).encode())
+    files = [file for file in files if _is_read(file.name)]
+    for file in files:
+        digest.update(f"{file.name} {checksum(file)}\n".encode())
     revision = digest.hexdigest()[:32]
     target = downloads / revision
     small = [file for file in files if not Path(file.name).match(WEIGHTS)]
@@ -143,10 +141,15 @@ def _remote_source(url: str, downloads: Path) -> EncoderSource:
     return EncoderSource(url, revision, own_settings(target), fetch)
 
 
+def _is_read(name: str) -> bool:
+    """Whether a file of that name is any of the model's: no code, no pickles, no other formats."""
+    return any(Path(name).match(pattern) for pattern in (*_SMALL, WEIGHTS))
+
+
 def _copy(files: list[FoundFile], root: str, target: Path) -> None:
     for file in files:
         name = PurePosixPath(file.path.removeprefix(root.rstrip("/") + "/"))
-        if ".." in name.parts:
+        if name.is_absolute() or ".." in name.parts:
             raise InputError(root, expected="files below it", found=str(name))
         path = target / name
         if not path.is_file() or path.stat().st_size != file.bytes:

@@ -137,8 +137,8 @@ class EmbeddingStore:
     def key_columns(self) -> tuple[list[FoundFile], list[pa.Array]]:
         """All parts, and the keys of each."""
         for last in reversed(range(_TRIES)):
-            parts = self.parts()
             try:
+                parts = self.parts()
                 with ThreadPoolExecutor(_READERS) as pool:
                     return parts, list(pool.map(_read_keys, parts))
             except FileNotFoundError:
@@ -195,7 +195,7 @@ def _read_keys(file: FoundFile) -> pa.Array:
 def _read(path: str, columns: Sequence[str]) -> pa.Table:
     try:
         with open_binary(path) as file:
-            source = pa.BufferReader(file.read()) if is_remote(path) else file
+            source = pa.PythonFile(file, mode="r") if is_remote(path) else file
             return pq.read_table(
                 source, columns=list(columns), page_checksum_verification=True, pre_buffer=False
             )

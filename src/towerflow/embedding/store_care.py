@@ -83,6 +83,8 @@ def verify(store: EmbeddingStore) -> list[str]:
     for file in store.parts():
         try:
             keys, embeddings = read_part(file.path)
+        except FileNotFoundError:  # a compaction took it away
+            continue
         except InputError as error:
             found.append(str(error))
             continue
@@ -103,19 +105,23 @@ def compact(store: EmbeddingStore) -> Iterator[str]:
     """Write few large parts instead of many small ones, each text once.
 
     Safe beside readers and writers, and if it is killed: a part is only deleted when all it has
-    stands in a new one; a reader that finds a part gone looks again.
+    stands in a new one; a reader that finds a part gone looks again. Not safe beside another
+    compaction.
 
     Yields:
         A line for each new part, when it is done.
     """
     parts = store.parts()
     seen: set[bytes] = set()
+    made: set[str] = set()  # may have the name of a part of a later group
     for group in _groups(parts):
         keys, embeddings = _merged([file.path for file in group], seen)
-        written = {write_part(store.folder, keys, embeddings)} if len(keys) else set()
-        old = [file.path for file in group if file.path not in written]
-        delete_files(old)
-        yield f"{len(group)} parts became {len(written)}, {len(keys):,} texts"
+        num_parts = 0
+        if len(keys):
+            made.add(write_part(store.folder, keys, embeddings))
+            num_parts = 1
+        delete_files([file.path for file in group if file.path not in made])
+        yield f"{len(group)} parts became {num_parts}, {len(keys):,} texts"
 
 
 def _groups(parts: Sequence[FoundFile]) -> Iterator[list[FoundFile]]:

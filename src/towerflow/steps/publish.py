@@ -60,7 +60,16 @@ def publish(index: Path, metrics: Path, decision: Path, release_root: str) -> st
                 "metrics": metrics_manifest.content_hash,
                 "decision": decision_manifest.content_hash,
             }
-    if current_release(root) == folder:
+    live = current_release(root)
+    decided_on = (folder.name, decided.champion_release)
+    if live is not None and decided.champion_release is not None and live.name not in decided_on:
+        raise InputError(
+            root,
+            expected=f"{decided.champion_release} live, which the decision was about",
+            found=f"{live.name}, published meanwhile",
+            hint="run again",
+        )
+    if live == folder:
         print(f"towerflow: {release_id} is the current release already", flush=True)
     else:
         point_to(root, release_id, datetime.datetime.now(datetime.UTC).isoformat())

@@ -60,7 +60,12 @@ def open_binary(path: str) -> IO[bytes]:
     """Open a file for reading, as the bytes that it has."""
     if not is_remote(path):
         return Path(path).open("rb")
-    return cast(IO[bytes], _stores().open(path, compression_type="uncompressed"))
+    from google.api_core.exceptions import NotFound
+
+    try:
+        return cast(IO[bytes], _stores().open(path, compression_type="uncompressed"))
+    except NotFound as error:
+        raise FileNotFoundError(path) from error
 
 
 def write_bytes(path: str, content: bytes | pa.Buffer) -> None:

@@ -24,6 +24,7 @@ from transformers import (
 from towerflow.embedding.encoder import FrozenEncoder
 from towerflow.embedding.precision import available
 from towerflow.embedding.settings import EncoderSettings, Pooling, Precision
+from towerflow.errors import InputError
 
 TEXTS = ["Yoga mat", "Wooden train set Brand Klimbim Category Home Toys", "Kite"]
 SIZE = {
@@ -167,3 +168,19 @@ def test_operations_are_counted_from_the_shapes(tiny_encoder: Path, tmp_path: Pa
     weights = 2 * (4 * width * width + 2 * width * inner) + width * width
     bert = opened(architecture("bert", tiny_encoder, tmp_path / "b"))
     assert bert.flops([4]) == 2 * weights * 4 + 4 * 2 * width * 16
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "sentence"),
+    [
+        ("llama", {"layer": 3}, "layer: expected up to 2, found 3"),
+        ("llama", {"layer": -4}, "layer: expected up to 2, found -4"),
+        ("bert", {"max_tokens": 513}, "max_tokens: expected at most 512, .* found 513"),
+        ("roberta", {"max_tokens": 511}, "max_tokens: expected at most 510, .* found 511"),
+    ],
+)
+def test_what_the_model_does_not_reach_is_refused_at_once(
+    tiny_encoder: Path, tmp_path: Path, kind: str, settings: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(InputError, match=sentence):
+        opened(architecture(kind, tiny_encoder, tmp_path), **settings)

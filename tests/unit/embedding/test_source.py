@@ -142,15 +142,16 @@ def test_no_such_model_is_said_with_what_there_is(hub: SimpleNamespace, tmp_path
         find_encoder("no/model", tmp_path)
 
 
+@pytest.mark.parametrize("name", ["../outside.json", "/outside.json"])
 def test_a_file_outside_the_folder_is_refused(
-    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As object names may have it; what is fetched stays below its folder."""
-    names = ["config.json", "tokenizer.json", "model.safetensors", "../outside.json"]
-    files = [FoundFile(f"gs://bucket/model/{name}", 1) for name in names]
+    names = ["config.json", "tokenizer.json", "model.safetensors", name]
+    files = [FoundFile(f"gs://bucket/model/{file}", 1) for file in names]
     monkeypatch.setattr(source, "match_files", lambda _: files)
     monkeypatch.setattr(source, "checksum", lambda file: file.path)
     monkeypatch.setattr(source, "open_binary", lambda _: io.BytesIO(b"{}"))
-    with pytest.raises(InputError, match=r"expected files below it, found \.\./outside\.json"):
+    with pytest.raises(InputError, match=f"expected files below it, found {name}"):
         find_encoder("gs://bucket/model", tmp_path / "downloads")
     assert not (tmp_path / "downloads" / "outside.json").exists()

@@ -70,6 +70,26 @@ def test_a_compaction_killed_before_it_deletes_has_lost_nothing(
     assert store_care.stats(store).doubled == 0
 
 
+def test_a_compaction_in_groups_that_was_killed_may_be_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the first run wrote may stand in any group of the second."""
+    texts = [str(number) for number in range(12)]
+    for trial in range(6):
+        store = open_store(tmp_path / str(trial))
+        for number, text in enumerate(texts):
+            store.add(text_keys([f"{trial} {text}"]), values(number + 1))
+        named = [f"{trial} {text}" for text in texts]
+        before = everything(store, named)
+        monkeypatch.setattr(store_care, "PART_BYTES", 3 * store.parts()[0].bytes)
+        with monkeypatch.context() as killed:
+            killed.setattr(store_care, "delete_files", lambda _: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                list(store_care.compact(store))
+        list(store_care.compact(store))
+        assert everything(store, named) == before
+
+
 def test_verify_names_what_is_wrong(store: EmbeddingStore, tmp_path: Path) -> None:
     assert store_care.verify(store) == []
     store.add(text_keys(["nan"]), np.array([[np.nan, 1, 1]], np.float32))
