@@ -61,7 +61,8 @@ def find_data(
     if items:
         layouts = find_preset(preset).with_columns(parse_columns(columns))
         find_files(items, layouts.items)
-        find_files(interactions, layouts.interactions)
+        if interactions != items:  # `estimate` reads items alone
+            find_files(interactions, layouts.interactions)
         return DataSource(data_name(items), items, interactions, preset, columns, item_template)
     found = bundled.movielens_100k(cache_folder(), announce)
     items, interactions = map(str, found)
