@@ -101,3 +101,8 @@ def test_a_table_is_written_to_a_bucket_and_read_again(bucket: storage.Bucket) -
     assert read_parquet(path).equals(table)
     delete_folder(f"gs://{BUCKET}/tables")
     assert match_files(f"gs://{BUCKET}/tables") == []
+
+
+def test_an_object_that_is_not_there_is_missing_as_a_file_is(bucket: storage.Bucket) -> None:
+    with pytest.raises(FileNotFoundError), open_binary(f"gs://{BUCKET}/shop/none.jsonl") as stream:
+        stream.read()

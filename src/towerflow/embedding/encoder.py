@@ -36,7 +36,7 @@ class FrozenEncoder:
         is_packed: whether texts are read without padding.
 
     Raises:
-        InputError: `folder` does not hold such a model, or has no such layer.
+        InputError: `folder` does not hold such a model, or it has no such layer or length.
     """
 
     def __init__(self, folder: Path, settings: EncoderSettings, device: str = "cpu") -> None:
@@ -163,7 +163,10 @@ class FrozenEncoder:
         try:
             self.model.set_attn_implementation(PACKED)
             states = self._packed(_PROBE).float()
-        except (UnpackableError, ValueError, TypeError, IndexError):
+        except torch.OutOfMemoryError:
+            raise
+        except (UnpackableError, ValueError, TypeError, IndexError, ImportError, RuntimeError):
+            # The last two: a GPU, a head size or a build of torch without such attention.
             states = torch.zeros_like(plain)
         same = float(torch.cosine_similarity(states, plain).mean()) > _SAME
         if not same:
@@ -194,7 +197,5 @@ def _head_dim(config: Any) -> int:
 
 
 def _any_token(tokenizer: Any) -> int:
-    for token in (tokenizer.eos_token_id, tokenizer.unk_token_id, 0):
-        if token is not None:
-            return int(token)
-    raise AssertionError("0 is not None")
+    known = (tokenizer.eos_token_id, tokenizer.unk_token_id)
+    return next((int(token) for token in known if token is not None), 0)

@@ -38,7 +38,7 @@ KEY_TYPE: Final = pa.binary(16)
 PART_SUFFIX: Final = ".parquet"
 ENCODER_FILE: Final = "encoder.json"
 _READERS: Final = 16  # of key columns at once: a remote store answers slowly, but to many
-_TRIES: Final = 3  # a compaction may take parts away between listing and reading
+_TRIES: Final = 3  # without progress: a compaction may take parts away while they are read
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -112,16 +112,18 @@ class EmbeddingStore:
 
     def fetch(self, keys: pa.Array) -> Iterator[tuple[Rows, Floats]]:
         """`read` of what `locate` finds: positions in `keys`, each stored one once."""
-        pending = np.ones(len(keys), bool)
-        for last in reversed(range(_TRIES)):
+        pending, tries = np.ones(len(keys), bool), _TRIES
+        while True:
             wanted = np.flatnonzero(pending)
             try:
                 for positions, embeddings in self.read(self.locate(keys.take(pa.array(wanted)))):
                     pending[wanted[positions]] = False
+                    tries = _TRIES
                     yield wanted[positions], embeddings
                 return
             except FileNotFoundError:
-                if not last:
+                tries -= 1
+                if not tries:
                     raise
 
     def add(self, keys: pa.Array, embeddings: Floats) -> None:

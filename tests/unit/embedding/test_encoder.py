@@ -184,3 +184,16 @@ def test_what_the_model_does_not_reach_is_refused_at_once(
 ) -> None:
     with pytest.raises(InputError, match=sentence):
         opened(architecture(kind, tiny_encoder, tmp_path), **settings)
+
+
+def test_where_packing_fails_texts_are_read_in_padded_batches(
+    tiny_encoder: Path, encoder: FrozenEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_kernel(self: FrozenEncoder, texts: object) -> torch.Tensor:
+        raise RuntimeError("no kernel image is available for execution on the device")
+
+    monkeypatch.setattr(FrozenEncoder, "_packed", no_kernel)
+    padded = opened(tiny_encoder)
+    assert not padded.is_packed
+    monkeypatch.undo()
+    torch.testing.assert_close(embed(padded, *TEXTS), embed(encoder, *TEXTS), atol=1e-5, rtol=0)

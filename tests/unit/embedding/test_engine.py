@@ -155,6 +155,16 @@ def test_parts_are_written_while_it_runs(tmp_path: Path, monkeypatch: pytest.Mon
     assert stored(store) == EXPECTED
 
 
+def test_a_part_has_a_largest_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "MAX_PART_BYTES", 10 * 8)  # ten embeddings of two float32
+    store = open_store(tmp_path)
+    run(store, WordCounter())
+    sizes = [len(keys) for keys in store.key_columns()[1]]
+    assert len(sizes) > 1
+    assert max(sizes) <= 10 + 12, "the batch that goes beyond it is the last"
+    assert stored(store) == EXPECTED
+
+
 def test_a_part_that_cannot_be_written_stops_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

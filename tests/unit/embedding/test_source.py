@@ -45,6 +45,15 @@ def test_a_local_model_is_known_by_its_content(tiny_encoder: Path, tmp_path: Pat
     assert find_encoder(str(moved), tmp_path).revision != first.revision
 
 
+def test_how_the_tokenizer_is_set_up_tells_models_apart(tiny_encoder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(tiny_encoder, other)
+    config = json.loads((other / "tokenizer_config.json").read_text("utf-8"))
+    (other / "tokenizer_config.json").write_text(json.dumps({**config, "add_eos_token": True}))
+    first, second = (find_encoder(str(folder), tmp_path) for folder in (tiny_encoder, other))
+    assert first.revision != second.revision
+
+
 def test_the_fingerprint_is_of_what_an_embedding_depends_on(
     tiny_encoder: Path, tmp_path: Path
 ) -> None:

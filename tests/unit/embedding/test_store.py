@@ -135,3 +135,19 @@ def test_keys_are_those_of_the_texts() -> None:
     keys = text_keys(["a", "b", "a"])
     assert keys.type == pa.binary(16)
     assert keys[0] == keys[2] != keys[1]
+
+
+def test_a_reader_is_as_patient_as_a_compaction_is_long(tmp_path: Path) -> None:
+    """Each part goes away just before it is read; as long as something is found, it goes on."""
+    store, texts = open_store(tmp_path), [str(number) for number in range(9)]
+    for number, text in enumerate(texts):
+        store.add(text_keys([text]), values(number + 1))
+    found, reading = 0, store.fetch(text_keys(texts))
+    for step, (positions, _) in enumerate(reading):
+        found += len(positions)
+        old = store.parts()
+        left = [[text, str(100 + step)] for text in texts]
+        for pair in left:
+            store.add(text_keys(pair), values(1, 2))
+        filesystems.delete_files([file.path for file in old])
+    assert found == len(texts)

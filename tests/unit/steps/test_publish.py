@@ -57,3 +57,21 @@ def test_a_damaged_index_is_not_published(shop_run: Run, tmp_path: Path) -> None
     with pytest.raises(InputError, match="a file that the manifest lists"):
         publish(damaged, shop_run.metrics, shop_run.decision, str(tmp_path / "root"))
     assert not (tmp_path / "root").exists()
+
+
+def test_what_was_decided_about_another_champion_is_not_published(
+    shop_run: Run, tmp_path: Path
+) -> None:
+    root = str(tmp_path / "root")
+    publish(shop_run.index, shop_run.metrics, shop_run.decision, root)
+    runs = [
+        challenger(shop_run, tmp_path / name, better) for name, better in (("a", 0.1), ("b", 0.2))
+    ]
+    for number, metrics in enumerate(runs):  # both are judged beside the same champion …
+        gate(metrics, root, tmp_path / f"decision-{number}")
+    first = publish(shop_run.index, runs[0], tmp_path / "decision-0", root)
+    with pytest.raises(InputError, match=f"found {first}, published meanwhile"):  # … and one wins
+        publish(shop_run.index, runs[1], tmp_path / "decision-1", root)
+    live = current_release(tmp_path / "root")
+    assert live is not None
+    assert live.name == first
