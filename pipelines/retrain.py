@@ -34,6 +34,8 @@ def retrain(
     embedding_store: str,
     release_root: str,
     recipe: str = "learn",
+    initial_model: str = "",
+    checkpoints: str = "",
     pooling: str = "",
     layer: int = -1,
     prompt: str = "",
@@ -82,6 +84,8 @@ def retrain(
         embedding_store: Root of the embedding store, local or gs://, shared by all runs.
         release_root: Folder where releases are published.
         recipe: Name of a recipe, or the YAML text of one.
+        initial_model: Folder of a model or release to start from; empty: from scratch.
+        checkpoints: Folder, local or gs://, from which interrupted training goes on; empty: none.
         pooling: Mean, last or cls, of a text's token states; empty: what the LLM was made for.
         layer: Hidden layer of the LLM that is pooled; -1: the last.
         prompt: What the LLM reads, with {text} in it; empty: what the LLM was made for.
@@ -163,7 +167,11 @@ def retrain(
     item_embeddings = merged.outputs["item_embeddings"]
 
     trained = train(
-        dataset=dataset, item_embeddings=item_embeddings, recipe=recipe
+        dataset=dataset,
+        item_embeddings=item_embeddings,
+        recipe=recipe,
+        initial_model=initial_model,
+        checkpoints=checkpoints,
     ).set_display_name("Train")
     model = trained.outputs["model"]
 

@@ -33,7 +33,7 @@ SHOP = Path(__file__).parent / "data" / "shop"
 SMALL_RECIPE = """
 description: LEARN, small enough for a test.
 model: {kind: learn, width: 16, num_layers: 1, num_heads: 2, feedforward: 32, dim: 8}
-training: {epochs: 60, patience: 60, batch_size: 4, learning_rate: 0.005}
+training: {epochs: 60, patience: 60, batch_size: 16, learning_rate: 0.005}
 """
 
 
@@ -167,7 +167,7 @@ def shop_run(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ru
     merge_embeddings(
         [root / f"shard-{shard}" for shard in shards], run.item_embeddings, root / "merged.json"
     )
-    train(dataset, run.item_embeddings, SMALL_RECIPE, run.model)
+    train(dataset, run.item_embeddings, SMALL_RECIPE, "", "", run.model)
     evaluate(dataset, run.item_embeddings, run.model, run.metrics, run.report)
     assert gate(run.metrics, str(run.release_root), run.decision) == "open"
     export_index(dataset, run.item_embeddings, run.model, run.index)

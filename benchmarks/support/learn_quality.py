@@ -16,16 +16,17 @@ from towerflow.interactions.dataset import Dataset
 from towerflow.recipes import load_recipe
 from towerflow.schema import Split
 from towerflow.steps.embed_items import embed_items
-from towerflow.steps.train import fit
+from towerflow.training.fit import Fitting, fit
 
 SEEDS = range(3)
 
 
 def ndcg(data: Dataset, embeddings: torch.Tensor, epochs: int, seed: int) -> float:
-    """Test NDCG@10 of the recipe `learn`, trained for so long."""
-    recipe = load_recipe("learn")
+    """Test NDCG@10 of the recipe `learn-content`, trained for so long."""
+    recipe = load_recipe("learn-content")
     training = recipe.training.model_copy(update={"epochs": epochs, "seed": seed})
-    model, _ = fit(recipe.model_copy(update={"training": training}), data, embeddings)
+    chosen = recipe.model_copy(update={"training": training})
+    model, _ = fit(chosen, Fitting(data, embeddings))
     with torch.inference_mode():
         return evaluate_model(model, embeddings, task(data, Split.TEST), (10,)).means()["ndcg@10"]
 

@@ -10,6 +10,8 @@ def train(
     dataset: dsl.Input[dsl.Dataset],
     item_embeddings: dsl.Input[dsl.Artifact],
     recipe: str,
+    initial_model: str,
+    checkpoints: str,
     model: dsl.Output[dsl.Model],
 ):
     """Train the recipe's model, selected on validation."""
@@ -21,5 +23,7 @@ def train(
         dataset=Path(dataset.path),
         item_embeddings=Path(item_embeddings.path),
         recipe=recipe,
+        initial_model=initial_model,
+        checkpoints=checkpoints,
         model=Path(model.path),
     )

@@ -14,8 +14,9 @@ import typer
 from rich.console import Console
 from transformers.utils import logging as transformers_logging
 
-from towerflow import bundled, cli_data, cli_encoder, cli_store
-from towerflow.cli_cache import cache_folder, store_root
+from towerflow import bundled, cli_data, cli_encoder, cli_ranking, cli_store, cli_train
+from towerflow.cli_cache import cache_folder, checkpoint_folder, store_root
+from towerflow.cli_combine import combine
 from towerflow.cli_estimate import estimate
 from towerflow.cli_source import find_data
 from towerflow.embedding.devices import devices
@@ -44,7 +45,10 @@ app = typer.Typer(
     help="Item text and an interaction log in, a published retrieval index out.",
 )
 app.add_typer(cli_store.app, name="store")
+app.add_typer(cli_ranking.app, name="ranking")
 app.command()(estimate)
+app.command()(cli_train.train)
+app.command()(combine)
 console = Console(highlight=False)
 
 
@@ -67,6 +71,8 @@ def run(
     recipe: Annotated[
         str, typer.Option(help=f"{', '.join(recipe_names())}, or a YAML file of your own.")
     ] = DEFAULT_RECIPE,
+    initial_model: cli_train.InitialModel = "",
+    checkpoints: cli_train.Checkpoints = "",
     release_root: PublishRoot = None,
     output: Output = DEFAULT_OUTPUT,
     model: cli_encoder.Model = bundled.DEFAULT_ENCODER,
@@ -109,6 +115,8 @@ def run(
         "embedding_store": store_root(embedding_store),
         "release_root": str(root),
         "recipe": recipe_text,
+        "initial_model": absolute(initial_model) if initial_model else "",
+        "checkpoints": checkpoint_folder(checkpoints),
         "pooling": pooling or encoder.pooling,
         "layer": layer,
         "prompt": prompt,

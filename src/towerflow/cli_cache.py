@@ -12,6 +12,11 @@ def cache_folder() -> Path:
     return Path(base) / "towerflow"
 
 
+def checkpoint_folder(checkpoints: str) -> str:
+    """Where interrupted training is kept: the user's, or one in the cache."""
+    return absolute(checkpoints) if checkpoints else str(cache_folder() / "checkpoints")
+
+
 def store_root(embedding_store: str) -> str:
     """Root of the embedding store: the user's, or one in the cache."""
     return absolute(embedding_store) if embedding_store else str(cache_folder() / "embeddings")

@@ -83,6 +83,7 @@ class ArtifactKind(StrEnum):
     DECISION = "decision"
     INDEX = "index"
     RELEASE = "release"
+    RANKING_ADAPTOR = "ranking_adaptor"
 
 
 class FileEntry(BaseModel):

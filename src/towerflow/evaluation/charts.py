@@ -1,6 +1,6 @@
 """Small SVG charts for the report; colours come from the page's style, so they fit dark mode."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 WIDTH, BAR, GAP, LABEL, VALUE = 640, 22, 8, 150, 70  # pixels of the drawing's own grid
@@ -24,7 +24,9 @@ def bar_chart(title: str, bars: Sequence[tuple[str, float]]) -> str:
     return _svg(f"{title}: {spoken}", len(bars) * (BAR + GAP), "".join(rows))
 
 
-def line_chart(title: str, values: Sequence[float]) -> str:
+def line_chart(
+    title: str, values: Sequence[float], best: Callable[[Sequence[float]], float] = max
+) -> str:
     """One line over 1, 2, 3 …, with its first, best and last value written beside it."""
     height, left, right, margin = 160, 20, 60, 20
     low, high = min(values), max(values)
@@ -35,14 +37,16 @@ def line_chart(title: str, values: Sequence[float]) -> str:
         for i, value in enumerate(values)
     ]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    best = max(range(len(values)), key=lambda i: values[i])
+    at = values.index(best(values))
     marks = "".join(
         f'<circle class="mark" cx="{points[i][0]:.1f}" cy="{points[i][1]:.1f}" r="4"/>'
         f'<text class="value" x="{points[i][0] + 6:.1f}" y="{points[i][1] - 6:.1f}">'
         f"{values[i]:.4f}</text>"
-        for i in sorted({0, best, len(values) - 1})
+        for i in sorted({0, at, len(values) - 1})
     )
-    spoken = f"{title}: from {values[0]:.4f}, best {high:.4f} at {best + 1}, last {values[-1]:.4f}"
+    spoken = (
+        f"{title}: from {values[0]:.4f}, best {values[at]:.4f} at {at + 1}, last {values[-1]:.4f}"
+    )
     return _svg(spoken, height, f'<polyline class="line" points="{path}"/>{marks}')
 
 

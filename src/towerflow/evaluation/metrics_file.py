@@ -22,6 +22,9 @@ class EvaluationMetrics(BaseModel):
     num_items: int = Field(description="Items that were ranked for each user.")
     model: dict[str, float]
     baselines: dict[str, dict[str, float]] = Field(description="The same, per baseline.")
+    slices: dict[str, dict[str, float]] = Field(
+        default={}, description="The model's, on parts of the test; `users` is a part's size."
+    )
     dataset: str = Field(description="Content hash of the Dataset; tells equal test data.")
 
     @property

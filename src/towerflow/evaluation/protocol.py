@@ -23,13 +23,15 @@ class Task:
 
     Attributes:
         users: `[num_users]` user_index of those who have something in the judged split.
-        histories: what they did before; hidden from the ranking.
+        histories: what they did before, as far as the model may know.
         relevant: what they did then.
+        seen: what is hidden from the ranking, if more than `histories`.
     """
 
     users: IntArray
     histories: ItemLists
     relevant: ItemLists
+    seen: ItemLists | None = None
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,19 @@ def evaluate_model(
 ) -> Result:
     """Rank the whole catalogue for each user of `task` and measure at each of `cutoffs`."""
     depth = min(max(cutoffs), len(embeddings))  # a small catalogue is ranked to its end
-    top = ExactTopK(model.item_vectors(embeddings)).search(
-        model.user_vectors(task.histories, embeddings), depth, exclude=task.histories
-    )
-    hits = find_hits(top.items, task.relevant)
-    per_user = {
-        f"{name}@{k}": metric(hits, task.relevant.lengths, k)
+    search = ExactTopK(model.item_vectors(embeddings).cpu())
+    users = model.user_vectors(task.histories, embeddings).cpu()
+    top = search.search(users, depth, exclude=task.seen or task.histories)
+    return Result(measure(top.items, task.relevant, cutoffs), top.items)
+
+
+def measure(
+    recommended: IntArray, relevant: ItemLists, cutoffs: tuple[int, ...]
+) -> dict[str, Floats]:
+    """Every metric of lists `recommended` `[num_users, depth]`, one value per user."""
+    hits = find_hits(recommended, relevant)
+    return {
+        f"{name}@{k}": metric(hits, relevant.lengths, k)
         for k in cutoffs
         for name, metric in METRICS.items()
     }
-    return Result(per_user, top.items)

@@ -1,7 +1,7 @@
 """The report: one HTML file that needs nothing from anywhere."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import jinja2
 import numpy as np
@@ -50,7 +50,6 @@ def render_report(
     rows = {"this model": metrics.model, **metrics.baselines}
     primary = {name: values[PRIMARY_METRIC] for name, values in rows.items()}
     best_baseline = max(metrics.baselines, key=lambda name: primary[name])
-    curve = [epoch[PRIMARY_METRIC] for epoch in _curve(model)]
     return environment.get_template(TEMPLATE).render(
         metrics=metrics,
         names=list(metrics.model),
@@ -66,8 +65,7 @@ def render_report(
             )
             for k in CUTOFFS
         },
-        curve=line_chart(f"validation {PRIMARY_METRIC} by epoch", curve) if curve else "",
-        num_epochs=len(curve),
+        trainings=_trainings(model),
         hits=_examples(dataset, task, result, hit=True),
         misses=_examples(dataset, task, result, hit=False),
         fates=_fates(dataset.manifest),
@@ -91,10 +89,23 @@ def _fates(dataset: Manifest) -> list[tuple[str, int]]:
     return [*fates.items(), *((f"for {split}", counts[split]) for split in Split)]
 
 
-def _curve(model: Manifest) -> list[dict[str, float]]:
-    curve = model.details["curve"]
-    assert isinstance(curve, list), "written by train"
-    return curve  # type: ignore[return-value]
+def _trainings(model: Manifest) -> dict[str, dict[str, str]]:
+    """Charts of each training: title by title."""
+    curves = model.details["curves"]
+    assert isinstance(curves, dict), "written by train"
+    return {
+        name: {
+            f"Validation {PRIMARY_METRIC.upper()} over {len(curve)} epochs": line_chart(
+                f"{name}: validation {PRIMARY_METRIC} by epoch",
+                [epoch[PRIMARY_METRIC] for epoch in curve],
+            ),
+            f"Training loss over {len(curve)} epochs": line_chart(
+                f"{name}: training loss by epoch", [epoch["loss"] for epoch in curve], best=min
+            ),
+        }
+        for name, curve in cast(dict[str, list[dict[str, float]]], curves).items()
+        if curve
+    }
 
 
 def _examples(dataset: Dataset, task: Task, result: Result, *, hit: bool) -> list[Example]:

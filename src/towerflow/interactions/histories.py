@@ -51,13 +51,19 @@ class ItemLists:
 
     def take(self, users: IntArray) -> "ItemLists":
         """The lists of `users`, in that order."""
-        return ItemLists.from_lists([self[int(user)] for user in users])
+        lengths = self.lengths[users]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        shift = np.repeat(self.offsets[users] - offsets[:-1], lengths)
+        return ItemLists(self.items[np.arange(offsets[-1]) + shift], offsets)
+
+    def where(self, keep: NDArray[np.bool_]) -> "ItemLists":
+        """Each list without the events that `keep` `[num_events]` is false for."""
+        kept_before = np.concatenate([[0], np.cumsum(keep)])
+        return ItemLists(self.items[keep], kept_before[self.offsets])
 
     def last(self, length: int) -> "ItemLists":
         """Each list cut to its most recent `length` items."""
-        keep = self.positions_from_end() < length
-        lengths = np.minimum(self.lengths, length)
-        return ItemLists(self.items[keep], np.concatenate([[0], np.cumsum(lengths)]))
+        return self.where(self.positions_from_end() < length)
 
     def rows(self) -> IntArray:
         """`[num_events]` the user that each item belongs to."""

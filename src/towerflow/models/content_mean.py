@@ -7,7 +7,7 @@ import torch.nn.functional as F  # noqa: N812 (the field's name for it)
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from torch import Tensor
 
-from towerflow.interactions.histories import ItemLists
+from towerflow.interactions.histories import IntArray, ItemLists
 from towerflow.models.standardise import Standardise
 
 
@@ -43,6 +43,10 @@ class ContentMean:
     def item_vectors(self, embeddings: Tensor) -> Tensor:
         """`[num_items, embedding_dim]`, unit length."""
         return F.normalize(self.standardise(embeddings), dim=-1)
+
+    def for_items(self, trained_index: IntArray) -> Self:
+        """Itself: it knows no item."""
+        return self
 
     def user_vectors(self, histories: ItemLists, embeddings: Tensor) -> Tensor:
         """`[num_users, embedding_dim]`; zeros without a history."""

@@ -4,130 +4,177 @@ Source: LEARN (arXiv 2405.03988), user tower = item tower = content adaptor → 
 encoder → output projection, L2-normalised; score = cosine.
 """
 
+from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, Self
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 (the field's name for it)
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from numpy.typing import NDArray
+from pydantic import Field, JsonValue, model_validator
 from torch import Tensor, nn
 
-from towerflow.interactions.histories import ItemLists
+from towerflow.interactions.histories import IntArray, ItemLists
+from towerflow.models.packed import PackedSequences
+from towerflow.models.sequence_model import vectors_of_users
 from towerflow.models.standardise import Standardise
+from towerflow.models.transformer import Transformer, TransformerConfig
 
-USERS_AT_ONCE = 512  # bounds the memory of scoring, not the result
-ITEMS_AT_ONCE = 8192
+ITEMS_AT_ONCE = 8192  # bounds the memory of scoring, not the result
 
 
-class LearnConfig(BaseModel):
-    """Size of the tower; the paper's own sizes are in brackets."""
+class ItemInput(StrEnum):
+    """What the towers read of an item; all but content are ablations."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    CONTENT = "content"
+    ID = "id"
+    CONTENT_ID = "content_id"
+
+
+class ItemTower(StrEnum):
+    """How training makes vectors of target items: the paper's variants (a), (b) and (c)."""
+
+    SEQUENCE = "sequence"
+    SINGLE = "single"
+    RAW = "raw"
+
+
+class LearnConfig(TransformerConfig):
+    """Size of the tower and its variants; the paper's own values are in brackets."""
 
     kind: Literal["learn"] = "learn"
-    width: Annotated[int, Field(gt=0, description="Hidden width of the encoder [768].")] = 128
-    num_layers: Annotated[int, Field(gt=0, description="Encoder layers [4 Amazon, 12].")] = 2
-    num_heads: Annotated[int, Field(gt=0, description="Attention heads [12].")] = 4
-    feedforward: Annotated[int, Field(gt=0, description="Width of the inner layer [3072].")] = 512
-    dim: Annotated[int, Field(gt=0, description="Length of user and item vectors [64, 4096].")] = 64
-    max_history: Annotated[
-        int, Field(gt=0, description="Most recent items of a user that are read [40, 80].")
-    ] = 50
-    dropout: Annotated[float, Field(ge=0, lt=1, description="In the encoder [0.1].")] = 0.1
+    dim: Annotated[
+        int | None,
+        Field(gt=0, description="Length of vectors [64; null: as the LLM's embeddings]."),
+    ] = 64
+    item_input: ItemInput = Field(
+        default=ItemInput.CONTENT, description="content, id, or content_id: their sum."
+    )
+    item_tower: ItemTower = Field(
+        default=ItemTower.SINGLE,
+        description="sequence: the targets of a user causally; single: each alone (the same where "
+        "there is one target); raw: the embedding itself.",
+    )
+    input_dropout: Annotated[
+        float, Field(ge=0, lt=1, description="Of what the user tower reads of an item [0].")
+    ] = 0.0
+    standardise: bool = Field(
+        default=True, description="Centre and scale embeddings before they are read [false]."
+    )
     temperature: Annotated[float, Field(gt=0, description="τ of the softmax [0.05].")] = 0.05
 
     @model_validator(mode="after")
-    def _heads_divide_width(self) -> Self:
-        if self.width % self.num_heads:
-            raise ValueError(f"width {self.width} is not a multiple of num_heads {self.num_heads}")
+    def _raw_items_have_content(self) -> Self:
+        if self.item_tower is ItemTower.RAW and self.item_input is not ItemInput.CONTENT:
+            raise ValueError("item_tower raw is the content's embedding: it has no id in it")
+        if self.item_tower is ItemTower.RAW and self.dim is not None:
+            raise ValueError("item_tower raw has vectors as long as embeddings: dim must be null")
         return self
 
 
-class EncoderLayer(nn.Module):
-    """Post-norm transformer layer, as in BERT: attention, add & norm, GELU feed-forward, ditto."""
-
-    def __init__(self, config: LearnConfig) -> None:
-        super().__init__()
-        self.num_heads = config.num_heads
-        self.query_key_value = nn.Linear(config.width, 3 * config.width)
-        self.attention_output = nn.Linear(config.width, config.width)
-        self.attention_norm = nn.LayerNorm(config.width)
-        self.feedforward_in = nn.Linear(config.width, config.feedforward)
-        self.feedforward_out = nn.Linear(config.feedforward, config.width)
-        self.feedforward_norm = nn.LayerNorm(config.width)
-        self.dropout = nn.Dropout(config.dropout)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """`[batch, length, width]` to the same shape; position t sees positions ≤ t only."""
-        hidden = self.attention_norm(hidden + self.dropout(self._attend(hidden)))
-        inner = self.feedforward_out(F.gelu(self.feedforward_in(hidden)))
-        output: Tensor = self.feedforward_norm(hidden + self.dropout(inner))
-        return output
-
-    def _attend(self, hidden: Tensor) -> Tensor:
-        batch, length, width = hidden.shape
-        split = self.query_key_value(hidden).view(
-            batch, length, 3, self.num_heads, width // self.num_heads
-        )
-        query, key, value = split.permute(2, 0, 3, 1, 4)
-        # Padding is on the right, so the causal mask already hides it from every real position.
-        dropout = self.dropout.p if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=True)
-        output: Tensor = self.attention_output(mixed.transpose(1, 2).reshape(batch, length, width))
-        return output
-
-
 class Learn(nn.Module):
-    """The twin tower with shared weights. No positions: order enters by the causal mask alone."""
+    """The twin tower with shared weights.
+
+    Args:
+        config: size and variants.
+        embedding_dim: length of the LLM's embeddings.
+        num_items: items that may have an id of their own; others are known by content alone.
+    """
 
     kind: ClassVar[str] = "learn"
-    serves_new_items: ClassVar[bool] = True
+    id_rows: Tensor  # [num_items of the catalogue] row of each item's id
 
-    def __init__(self, config: LearnConfig, embedding_dim: int) -> None:
+    def __init__(self, config: LearnConfig, embedding_dim: int, num_items: int) -> None:
         super().__init__()
         self.settings = config
         self.embedding_dim = embedding_dim
         self.standardise = Standardise(embedding_dim)
-        self.content_adaptor = nn.Linear(embedding_dim, config.width)
-        self.encoder = nn.Sequential(*(EncoderLayer(config) for _ in range(config.num_layers)))
-        self.output_projection = nn.Linear(config.width, config.dim)
+        if config.item_input is not ItemInput.ID:
+            self.content_adaptor = nn.Linear(embedding_dim, config.width)
+        if config.item_input is not ItemInput.CONTENT:
+            # The last row is zero and stays so: that of items without one of their own.
+            self.item_ids = nn.Embedding(num_items + 1, config.width, padding_idx=num_items)
+            spread = 0.02 if config.item_input is ItemInput.ID else 0.0
+            nn.init.normal_(self.item_ids.weight[:num_items], std=spread)
+            nn.init.zeros_(self.item_ids.weight[num_items:])
+            self.register_buffer("id_rows", torch.arange(num_items))
+        self.input_dropout = nn.Dropout(config.input_dropout)
+        self.transformer = Transformer(config)
+        self.output_projection = nn.Linear(config.width, config.dim or embedding_dim)
 
-    def forward(self, embeddings: Tensor) -> Tensor:
-        """`[batch, length, embedding_dim]` to unit vectors `[batch, length, dim]`."""
-        return self.align(self.adapt(embeddings))
+    @property
+    def serves_new_items(self) -> bool:
+        """Whether it can rank items that it was not trained on."""
+        return self.settings.item_input is not ItemInput.ID
 
-    def adapt(self, embeddings: Tensor) -> Tensor:
-        """Content adaptor: `[..., embedding_dim]` to `[..., width]`."""
-        adapted: Tensor = self.content_adaptor(self.standardise(embeddings))
+    @property
+    def max_history(self) -> int:
+        """See `SequenceModel`."""
+        return self.settings.max_history
+
+    @property
+    def temperature(self) -> float:
+        """See `SequenceModel`."""
+        return self.settings.temperature
+
+    def read(self, histories: PackedSequences, embeddings: Tensor) -> Tensor:
+        """`[num_tokens, dim]`: unit user vectors after each item."""
+        tokens = self.input_dropout(self.adapt(histories.items, embeddings))
+        return self.project(self.transformer(tokens, histories))
+
+    def vectors_of(self, items: Tensor, embeddings: Tensor) -> Tensor:
+        """`[num_items, dim]`: unit item vectors, each item alone through the shared weights."""
+        if self.settings.item_tower is ItemTower.RAW:
+            return F.normalize(self.standardise(embeddings[items]), dim=-1)
+        return self.project(self.transformer.alone(self.adapt(items, embeddings)))
+
+    def read_targets(self, targets: PackedSequences, embeddings: Tensor) -> Tensor:
+        """`[num_tokens, dim]`: unit item vectors, in the sequence or alone (variants a, b, c)."""
+        if self.settings.item_tower is ItemTower.SEQUENCE:
+            return self.read(targets, embeddings)
+        return self.vectors_of(targets.items, embeddings)
+
+    def adapt(self, items: Tensor, embeddings: Tensor) -> Tensor:
+        """What the transformer reads of `items` `[num_tokens]`: `[num_tokens, width]`."""
+        adapted = embeddings.new_zeros(len(items), self.settings.width)
+        if self.settings.item_input is not ItemInput.ID:
+            adapted = self.content_adaptor(self.standardise(embeddings[items]))
+        if self.settings.item_input is not ItemInput.CONTENT:
+            adapted = adapted + self.item_ids(self.id_rows[items])
         return adapted
 
-    def align(self, adapted: Tensor) -> Tensor:
-        """Encoder and projection: `[batch, length, width]` to unit vectors `[…, …, dim]`."""
-        return F.normalize(self.output_projection(self.encoder(adapted)), dim=-1)
+    def know_ids_of(self, known: NDArray[np.bool_]) -> None:
+        """Give ids to the items where `known` `[num_items]` is true, and to no other."""
+        if hasattr(self, "item_ids"):
+            none = self.item_ids.num_embeddings - 1
+            self.id_rows = torch.where(torch.from_numpy(known), torch.arange(none), none)
+
+    def for_items(self, trained_index: IntArray) -> Self:
+        """See `RetrievalModel`."""
+        if hasattr(self, "item_ids"):
+            none = torch.tensor([self.item_ids.num_embeddings - 1])
+            self.id_rows = torch.cat([self.id_rows, none])[torch.from_numpy(trained_index)]
+        return self
+
+    def project(self, tokens: Tensor) -> Tensor:
+        """Output projection: `[num_tokens, width]` to unit vectors `[num_tokens, dim]`."""
+        return F.normalize(self.output_projection(tokens), dim=-1)
 
     def item_vectors(self, embeddings: Tensor) -> Tensor:
         """`[num_items, dim]`: each item alone through the shared weights (sequence length 1)."""
-        blocks = torch.split(embeddings, ITEMS_AT_ONCE)
-        return torch.cat([self(block.unsqueeze(1)).squeeze(1) for block in blocks])
+        items = torch.arange(len(embeddings), device=embeddings.device)
+        blocks = torch.split(items, ITEMS_AT_ONCE)
+        return torch.cat([self.vectors_of(block, embeddings) for block in blocks])
 
     def user_vectors(self, histories: ItemLists, embeddings: Tensor) -> Tensor:
         """`[num_users, dim]`: the output at the last real position; zeros without a history."""
-        recent = histories.last(self.settings.max_history)
-        adapted = self.adapt(embeddings)
-        vectors = torch.zeros(len(recent), self.settings.dim, device=embeddings.device)
-        known = torch.from_numpy(recent.lengths).nonzero().squeeze(1)
-        # Users of equal length share a block, so that little is computed for padding.
-        order = known[torch.from_numpy(recent.lengths)[known].argsort(stable=True)]
-        for users in torch.split(order, USERS_AT_ONCE):
-            block = recent.take(users.numpy())
-            items = torch.from_numpy(block.padded(fill=0))
-            outputs = self.align(adapted[items])
-            last = torch.from_numpy(block.lengths) - 1
-            vectors[users] = outputs[torch.arange(len(users)), last]
-        return vectors
+        return vectors_of_users(self, histories, embeddings)
 
     def config(self) -> dict[str, JsonValue]:
-        """Settings and the embedding width they were trained with."""
-        return {**self.settings.model_dump(), "embedding_dim": self.embedding_dim}
+        """Settings, and what the sizes of tensors depend on."""
+        num_items = self.item_ids.num_embeddings - 1 if hasattr(self, "item_ids") else 0
+        sizes = {"embedding_dim": self.embedding_dim, "num_items": num_items}
+        return {"settings": self.settings.model_dump(mode="json"), "kind": self.kind, **sizes}
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights, and the mean and scale of the training catalogue."""
@@ -136,9 +183,12 @@ class Learn(nn.Module):
     @classmethod
     def restore(cls, config: dict[str, JsonValue], tensors: dict[str, Tensor]) -> Self:
         """Rebuild, in evaluation mode."""
-        settings = {key: value for key, value in config.items() if key != "embedding_dim"}
-        embedding_dim = config["embedding_dim"]
+        settings = LearnConfig.model_validate(config["settings"])
+        embedding_dim, num_items = config["embedding_dim"], config["num_items"]
         assert isinstance(embedding_dim, int), "written by config()"
-        model = cls(LearnConfig.model_validate(settings), embedding_dim)
+        assert isinstance(num_items, int), "written by config()"
+        model = cls(settings, embedding_dim, num_items)
+        if "id_rows" in tensors:  # as many as the catalogue has items, whatever was trained on
+            model.id_rows = tensors["id_rows"].clone()
         model.load_state_dict(tensors)
         return model.eval()

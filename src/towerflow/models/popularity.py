@@ -7,7 +7,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, JsonValue
 from torch import Tensor
 
-from towerflow.interactions.histories import ItemLists
+from towerflow.interactions.histories import IntArray, ItemLists
 
 
 class PopularityConfig(BaseModel):
@@ -38,6 +38,10 @@ class Popularity:
         vectors = torch.zeros(len(embeddings), 1)
         vectors[: len(self.counts), 0] = self.counts
         return vectors
+
+    def for_items(self, trained_index: IntArray) -> Self:
+        """See `RetrievalModel`; nobody has taken new items."""
+        return type(self)(torch.cat([self.counts, torch.zeros(1)])[trained_index])
 
     def user_vectors(self, histories: ItemLists, embeddings: Tensor) -> Tensor:
         """`[num_users, 1]`, all ones."""

@@ -5,7 +5,7 @@ from typing import ClassVar, Protocol, Self
 from pydantic import JsonValue
 from torch import Tensor
 
-from towerflow.interactions.histories import ItemLists
+from towerflow.interactions.histories import IntArray, ItemLists
 
 
 class RetrievalModel(Protocol):
@@ -17,8 +17,10 @@ class RetrievalModel(Protocol):
     kind: ClassVar[str]
     """Name of the model in recipes and in `config.json`."""
 
-    serves_new_items: ClassVar[bool]
-    """Whether it can rank items that it was not trained on."""
+    @property
+    def serves_new_items(self) -> bool:
+        """Whether it can rank items that it was not trained on."""
+        ...
 
     def item_vectors(self, embeddings: Tensor) -> Tensor:
         """Item tower.
@@ -28,6 +30,14 @@ class RetrievalModel(Protocol):
 
         Returns:
             `[num_items, dim]`.
+        """
+        ...
+
+    def for_items(self, trained_index: IntArray) -> Self:
+        """The model over another catalogue.
+
+        Args:
+            trained_index: `[num_items]` which of the items it knew each is, -1 for a new one.
         """
         ...
 

@@ -1,21 +1,51 @@
 """Recipes: named, validated training configurations, one YAML file each in this folder."""
 
 from importlib.resources import files
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from towerflow.errors import InputError
 from towerflow.models.content_mean import ContentMeanConfig
+from towerflow.models.item_to_item import EaseConfig, ItemKNNConfig
 from towerflow.models.learn import LearnConfig
 from towerflow.models.popularity import PopularityConfig
-from towerflow.training.train_learn import TrainingConfig
+from towerflow.models.sasrec import SASRecConfig
+from towerflow.training.config import TrainingConfig
+
+DEFAULT_RECIPE: Final = "learn"
+
+
+class MemberConfig(BaseModel):
+    """One of the models whose scores are added."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    weight: Annotated[float, Field(gt=0, description="Of its logits in the sum.")]
+    model: Annotated[LearnConfig | SASRecConfig, Field(discriminator="kind")]
+    training: TrainingConfig
+
+
+class BlendConfig(BaseModel):
+    """Models that are trained each for itself and scored together."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["blend"] = "blend"
+    members: Annotated[list[MemberConfig], Field(min_length=2)]
+
 
 ModelConfig = Annotated[
-    LearnConfig | PopularityConfig | ContentMeanConfig, Field(discriminator="kind")
+    BlendConfig
+    | LearnConfig
+    | SASRecConfig
+    | PopularityConfig
+    | ContentMeanConfig
+    | ItemKNNConfig
+    | EaseConfig,
+    Field(discriminator="kind"),
 ]
-DEFAULT_RECIPE: Final = "learn"
 
 
 class Recipe(BaseModel):
@@ -26,8 +56,27 @@ class Recipe(BaseModel):
     description: str = Field(description="What the recipe is for, in a sentence.")
     model: ModelConfig
     training: TrainingConfig = Field(
-        default=TrainingConfig(), description="Read by the models that are trained by gradient."
+        default=TrainingConfig(),
+        description="Of models that are trained by gradient; a blend's members have their own.",
     )
+
+    @property
+    def num_epochs(self) -> int:
+        """Epochs of all trainings at most."""
+        match self.model:
+            case BlendConfig(members=members):
+                return sum(member.training.epochs for member in members)
+            case LearnConfig() | SASRecConfig():
+                return self.training.epochs
+            case _:
+                return 0
+
+    def with_seed(self, seed: int) -> Self:
+        """The same with another seed throughout."""
+        content = self.model_dump()
+        for part in (content, *content["model"].get("members", [])):
+            part["training"]["seed"] = seed
+        return type(self).model_validate(content)
 
 
 def recipe_names() -> list[str]:

@@ -1,13 +1,14 @@
 """Use a published release: recommend to a user or a history, find similar items."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import faiss
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
@@ -17,7 +18,7 @@ from towerflow import schema
 from towerflow.embedding.item_embeddings import read_embeddings
 from towerflow.errors import InputError
 from towerflow.interactions.dataset import ITEMS_FILE
-from towerflow.interactions.histories import ItemLists
+from towerflow.interactions.histories import IntArray, ItemLists
 from towerflow.models.files import load_model
 from towerflow.models.retrieval_model import RetrievalModel
 from towerflow.retrieval.releases import current_release
@@ -147,6 +148,28 @@ class Release:
         self._check_k(k)
         vector = torch.from_numpy(self._top_k.index.reconstruct(item)).unsqueeze(0)
         return self._results(vector, k, ItemLists.from_lists([[item]]))
+
+    def item_positions(self, item_ids: Sequence[str]) -> IntArray:
+        """Index of each item, -1 where the release has none of that id."""
+        return np.array([self._position.get(item_id, -1) for item_id in item_ids], dtype=np.int64)
+
+    def item_vectors(self) -> Tensor:
+        """`[num_items, dim]`."""
+        index = self._top_k.index
+        return torch.from_numpy(index.reconstruct_n(0, index.ntotal))
+
+    def known_users(self, user_ids: Collection[str]) -> list[str]:
+        """Those of `user_ids` whose histories the release has, in its order."""
+        wanted = set(user_ids)
+        return [user_id for user_id in self.user_ids() if user_id in wanted]
+
+    @torch.inference_mode()
+    def user_vectors(self, user_ids: Sequence[str]) -> Tensor:
+        """`[num_users, dim]` of users whom the release knows, after all that they did."""
+        table = pq.read_table(self.folder / HISTORIES_FILE)
+        rows = pc.index_in(pa.array(user_ids, pa.string()), table[schema.USER_ID])
+        histories = table[HISTORY].take(rows).to_pylist()
+        return self._model.user_vectors(ItemLists.from_lists(histories), self._embeddings)
 
     def _check_k(self, k: int) -> None:
         if not 0 < k <= len(self.item_ids):

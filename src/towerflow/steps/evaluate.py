@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -19,9 +20,10 @@ from towerflow.evaluation.protocol import (
     task,
 )
 from towerflow.evaluation.report import render_report
+from towerflow.evaluation.slices import slice_metrics
 from towerflow.interactions.dataset import Dataset
 from towerflow.models.content_mean import ContentMean, ContentMeanConfig
-from towerflow.models.files import load_model
+from towerflow.models.files import load_model_for
 from towerflow.models.popularity import Popularity
 from towerflow.models.retrieval_model import RetrievalModel
 from towerflow.schema import ArtifactKind, Split
@@ -52,7 +54,7 @@ def evaluate(
     data = Dataset.open(dataset)
     content = ItemEmbeddings.open_for(item_embeddings, data.content_hash, data.num_items)
     model_manifest = open_artifact(model, ArtifactKind.RETRIEVAL_MODEL)
-    candidate = load_model(model)
+    candidate = load_model_for(model, data.item_ids)
     test = task(data, Split.TEST)
     if not len(test.users):
         raise InputError(
@@ -74,6 +76,13 @@ def evaluate(
             name: evaluate_model(baseline, content.embeddings, test, CUTOFFS).means()
             for name, baseline in baselines.items()
         },
+        slices=slice_metrics(
+            candidate,
+            content.embeddings,
+            test,
+            result,
+            np.bincount(history.items, minlength=data.num_items),
+        ),
         dataset=data.content_hash,
     )
     page = render_report(data, test, result, measured, model_manifest)

@@ -14,7 +14,7 @@ from towerflow.embedding.item_embeddings import ItemEmbeddings, write_embeddings
 from towerflow.embedding.settings import EncoderRecord
 from towerflow.errors import InputError
 from towerflow.interactions.dataset import ITEMS_FILE, Dataset
-from towerflow.models.files import load_model
+from towerflow.models.files import load_model_for, save_model
 from towerflow.retrieval.release import HISTORIES_FILE, HISTORY, INDEX_FILE, MODEL_FOLDER
 from towerflow.schema import ArtifactKind, Split
 from towerflow.storage.artifact import new_artifact, open_artifact
@@ -39,7 +39,8 @@ def export_index(dataset: Path, item_embeddings: Path, model: Path, index: Path)
     content = ItemEmbeddings.open_for(item_embeddings, data.content_hash, data.num_items)
     made = open_artifact(model, ArtifactKind.RETRIEVAL_MODEL)
     _require_same(model, EncoderRecord.of(model, made.details), content.encoder)
-    vectors = load_model(model).item_vectors(content.embeddings)
+    fitted = load_model_for(model, data.item_ids)
+    vectors = fitted.item_vectors(content.embeddings)
     if not torch.isfinite(vectors).all():
         raise InputError(model, expected="finite item vectors", found="NaN or infinity")
     flat = faiss.IndexFlatIP(vectors.shape[1])
@@ -49,9 +50,8 @@ def export_index(dataset: Path, item_embeddings: Path, model: Path, index: Path)
         shutil.copyfile(dataset / ITEMS_FILE, draft.folder / ITEMS_FILE)
         write_embeddings(draft.folder, content.item_index, content.embeddings)
         pq.write_table(_histories(data), draft.folder / HISTORIES_FILE, compression="zstd")
-        shutil.copytree(
-            model, draft.folder / MODEL_FOLDER, ignore=shutil.ignore_patterns(schema.MANIFEST_FILE)
-        )
+        (draft.folder / MODEL_FOLDER).mkdir()
+        save_model(fitted, data.item_ids, draft.folder / MODEL_FOLDER)
         draft.counts = {
             "items": data.num_items,
             "users": data.num_users,

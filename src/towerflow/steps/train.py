@@ -1,79 +1,117 @@
 """`train`: a recipe, a Dataset and its embeddings to a RetrievalModel."""
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Final
 
-import torch
 from pydantic import JsonValue
-from torch import Tensor
 
+from towerflow import __version__
 from towerflow.embedding.item_embeddings import ItemEmbeddings
-from towerflow.evaluation.protocol import PRIMARY_METRIC, task
+from towerflow.embedding.settings import EncoderRecord
+from towerflow.errors import InputError
+from towerflow.evaluation.protocol import PRIMARY_METRIC
 from towerflow.interactions.dataset import Dataset
-from towerflow.models.content_mean import ContentMean, ContentMeanConfig
-from towerflow.models.files import save_model
-from towerflow.models.learn import LearnConfig
-from towerflow.models.popularity import Popularity, PopularityConfig
+from towerflow.models.files import load_model, save_model
 from towerflow.models.retrieval_model import RetrievalModel
 from towerflow.progress import progress
 from towerflow.recipes import Recipe, load_recipe
-from towerflow.schema import ArtifactKind, Split
-from towerflow.storage.artifact import new_artifact
-from towerflow.training.train_learn import Epoch, train_learn
+from towerflow.retrieval.release import MODEL_FOLDER
+from towerflow.schema import ArtifactKind
+from towerflow.storage.artifact import new_artifact, open_artifact, read_manifest
+from towerflow.training.checkpoint import Checkpoint, Epoch
+from towerflow.training.fit import Fitting, fit
+from towerflow.training.ranks import Ranks
 
 STEP: Final = "train"
 
 
-def train(dataset: Path, item_embeddings: Path, recipe: str, model: Path) -> None:
+def train(
+    dataset: Path,
+    item_embeddings: Path,
+    recipe: str,
+    initial_model: str,
+    checkpoints: str,
+    model: Path,
+) -> None:
     """Fit the recipe's model on the TRAIN split, choosing by the VALIDATION split.
+
+    Under `torchrun` all processes train one model, and the first of them writes it.
 
     Args:
         dataset: the Dataset.
         item_embeddings: ItemEmbeddings of that Dataset.
         recipe: name of a recipe, or the YAML text of one.
+        initial_model: RetrievalModel, Index or release whose weights training starts from; empty:
+            from scratch.
+        checkpoints: local or `gs://` folder where an interrupted run leaves its state and an equal
+            run finds it; empty: nowhere.
         model: where the RetrievalModel is written.
 
     Raises:
-        InputError: an unknown or invalid recipe, or embeddings of another Dataset.
+        InputError: an unknown or invalid recipe, embeddings of another Dataset, or an initial model
+            that fits neither recipe nor embeddings.
     """
     chosen = load_recipe(recipe)
     data = Dataset.open(dataset)
     content = ItemEmbeddings.open_for(item_embeddings, data.content_hash, data.num_items)
-    fitted, curve = fit(chosen, data, content.embeddings)
+    inputs = {"dataset": data.content_hash, "item_embeddings": content.content_hash}
+    initial = None
+    if initial_model:
+        initial, inputs["initial_model"] = _open_initial(Path(initial_model), content.encoder)
+    checkpoint = _checkpoint(checkpoints, chosen, inputs) if checkpoints else None
+    with progress("train", chosen.num_epochs, "epochs") as advance:
+        on = Fitting(
+            data,
+            content.embeddings,
+            initial,
+            checkpoint,
+            on_epoch=lambda epoch: advance(1, _as_note(epoch)),
+        )
+        fitted, curves = fit(chosen, on)
+    if Ranks.current().rank:
+        return
     with new_artifact(model, ArtifactKind.RETRIEVAL_MODEL, STEP) as draft:
-        save_model(fitted, draft.folder)
+        save_model(fitted, data.item_ids, draft.folder)
         draft.counts = {
             "parameters": sum(tensor.numel() for tensor in fitted.tensors().values()),
-            "epochs": len(curve),
+            "epochs": sum(map(len, curves.values())),
         }
         draft.details = {
             **content.encoder.as_details(),
             "recipe": recipe if ":" not in recipe else "own",
             "settings": chosen.model_dump(mode="json"),
-            "curve": [_as_json(epoch) for epoch in curve],
+            "curves": {name: list(map(_as_json, curve)) for name, curve in curves.items()},
         }
-        draft.inputs = {"dataset": data.content_hash, "item_embeddings": content.content_hash}
+        draft.inputs = inputs
+    if checkpoint:
+        checkpoint.delete()
 
 
-def fit(recipe: Recipe, dataset: Dataset, embeddings: Tensor) -> tuple[RetrievalModel, list[Epoch]]:
-    """The recipe's model, and its training curve where it has one."""
-    histories = dataset.lists(Split.TRAIN)
-    match recipe.model:
-        case PopularityConfig():
-            return Popularity.fit(histories, dataset.num_items), []
-        case ContentMeanConfig() as config:
-            return ContentMean.fit(embeddings, config), []
-        case LearnConfig() as config:
-            torch.use_deterministic_algorithms(mode=True)
-            with progress("train", recipe.training.epochs, "epochs") as advance:
-                return train_learn(
-                    config,
-                    recipe.training,
-                    embeddings,
-                    histories,
-                    task(dataset, Split.VALIDATION),
-                    on_epoch=lambda epoch: advance(1, _as_note(epoch)),
-                )
+def _open_initial(folder: Path, encoder: EncoderRecord) -> tuple[RetrievalModel, str]:
+    """The model in an artifact that is one or has one, and the artifact's hash."""
+    kind = read_manifest(folder).kind
+    if kind not in (ArtifactKind.RETRIEVAL_MODEL, ArtifactKind.INDEX, ArtifactKind.RELEASE):
+        raise InputError(folder, expected="a RetrievalModel, an Index or a release", found=kind)
+    manifest = open_artifact(folder, kind)
+    trained = EncoderRecord.of(folder, manifest.details)
+    if trained.fingerprint != encoder.fingerprint:
+        raise InputError(
+            folder,
+            expected=f"a model that was trained on embeddings of {encoder.name}, as they are here",
+            found=f"one of {trained.name} with other weights or settings",
+        )
+    is_model = kind == ArtifactKind.RETRIEVAL_MODEL
+    return load_model(folder if is_model else folder / MODEL_FOLDER), manifest.content_hash
+
+
+def _checkpoint(folder: str, recipe: Recipe, inputs: dict[str, str]) -> Checkpoint:
+    """Where the state of a run with these inputs is kept, whichever pod runs it."""
+    settings = recipe.model_dump(mode="json", exclude={"description"})
+    run = json.dumps([__version__, Ranks.current().num_ranks, settings, inputs], sort_keys=True)
+    name = hashlib.sha256(run.encode()).hexdigest()[:16]
+    return Checkpoint(f"{folder.rstrip('/')}/{name}.safetensors")
 
 
 def _as_note(epoch: Epoch) -> str:

@@ -47,7 +47,7 @@ def test_it_needs_nothing_from_anywhere(shop_run: Run) -> None:
 
 def test_it_says_where_every_raw_row_went(shop_run: Run) -> None:
     html = shop_run.report.read_text("utf-8")
-    rows = dict(re.findall(r'<th scope="row">([^<]+)</th><td>([\d,]+)</td>', html))
+    rows = dict(re.findall(r'<th scope="row">([^<]+)</th><td>([\d,]+)</td></tr>', html))
     assert rows == {
         "items: rows read": "51",
         "items: kept": "50",
@@ -63,6 +63,15 @@ def test_it_says_where_every_raw_row_went(shop_run: Run) -> None:
     }
 
 
+def test_it_shows_every_slice_with_its_size(shop_run: Run) -> None:
+    html = shop_run.report.read_text("utf-8")
+    slices = EvaluationMetrics.read(shop_run.metrics).slices
+    assert "everybody, as if only the last 1 were known" in slices
+    for name, values in slices.items():
+        cells = [f"{values['users']:.0f}"] + [f"{values[m]:.4f}" for m in ("recall@10", "ndcg@10")]
+        assert f'<th scope="row">{name}</th><td>{"</td><td>".join(cells)}</td>' in html
+
+
 def test_it_has_the_verdict_the_numbers_and_described_charts(shop_run: Run) -> None:
     html = shop_run.report.read_text("utf-8")
     metrics = EvaluationMetrics.read(shop_run.metrics)
@@ -75,6 +84,7 @@ def test_it_has_the_verdict_the_numbers_and_described_charts(shop_run: Run) -> N
         "NDCG@20",
         "NDCG@50",
         "validation ndcg@10 by epoch",
+        "training loss by epoch",
     ]
     assert "Where it was right" in html
     assert "✓" in html

@@ -1,130 +1,180 @@
 """LEARN against a plain NumPy reading of its formulas, and the laws of its towers."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
 
+from tests.unit.models import plain
 from towerflow.interactions.histories import ItemLists
-from towerflow.models.learn import Learn, LearnConfig
+from towerflow.models import learn
+from towerflow.models.learn import ItemInput, ItemTower, Learn, LearnConfig
+from towerflow.models.packed import PackedSequences
 from towerflow.models.standardise import Standardise
 
-CONFIG = LearnConfig(
-    width=8, num_layers=2, num_heads=2, feedforward=12, dim=6, max_history=4, dropout=0.5
-)
-EMBEDDING_DIM = 5
+NUM_KNOWN, NUM_ITEMS, EMBEDDING_DIM = 6, 8, 5
+EMBEDDINGS = torch.randn(NUM_ITEMS, EMBEDDING_DIM, generator=torch.Generator().manual_seed(4)) + 1
+HISTORIES = [[0, 1, 2, 3], [7, 5], [4, 4, 6]]
+ALL_INPUTS = list(ItemInput)
 
 
-@pytest.fixture(scope="module")
-def model() -> Learn:
-    """A model with random weights and a real mean and scale, ready to score."""
+def config_of(**settings: object) -> LearnConfig:
+    """Small, and reads at most four items."""
+    sizes = {"width": 8, "num_layers": 2, "num_heads": 2, "feedforward": 12, "max_history": 4}
+    return LearnConfig.model_validate(sizes | {"dim": 6, "dropout": 0.5} | settings)
+
+
+def made(config: LearnConfig, is_standard: bool = True) -> Learn:
+    """Random weights, ids and norms too: those start at 0 or 1; ready to score."""
     torch.manual_seed(3)
-    made = Learn(CONFIG, EMBEDDING_DIM)
-    made.standardise = Standardise.fit(torch.randn(50, EMBEDDING_DIM) * 3 + 1)
-    return made.eval()
+    model = Learn(config, EMBEDDING_DIM, NUM_KNOWN)
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, std=0.5)
+    if is_standard:
+        model.standardise = Standardise.fit(torch.randn(50, EMBEDDING_DIM) * 3 + 1)
+    return model.eval()
 
 
-@pytest.fixture(scope="module")
-def embeddings() -> torch.Tensor:
-    """Ten items."""
-    return torch.randn(10, EMBEDDING_DIM, generator=torch.Generator().manual_seed(4))
+def packed(lists: list[list[int]]) -> PackedSequences:
+    """Laid out on the CPU."""
+    return PackedSequences.pack(ItemLists.from_lists(lists), torch.device("cpu"))
 
 
-def numpy_learn(weights: dict[str, np.ndarray], sequence: np.ndarray) -> np.ndarray:
-    """The tower over one `[length, embedding_dim]` sequence, written from the formulas."""
-
-    def linear(name: str, x: np.ndarray) -> np.ndarray:
-        return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
-
-    def layer_norm(name: str, x: np.ndarray) -> np.ndarray:
-        centred = x - x.mean(-1, keepdims=True)
-        normed = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
-        return normed * weights[f"{name}.weight"] + weights[f"{name}.bias"]
-
-    def gelu(x: np.ndarray) -> np.ndarray:
-        return x * 0.5 * (1 + np.vectorize(math.erf)(x / math.sqrt(2)))
-
-    standard = (sequence - weights["standardise.mean"]) / weights["standardise.scale"]
-    hidden = linear("content_adaptor", standard)
-    length, head_width = len(hidden), CONFIG.width // CONFIG.num_heads
-    for layer in range(CONFIG.num_layers):
-        name = f"encoder.{layer}"
-        query, key, value = np.split(linear(f"{name}.query_key_value", hidden), 3, axis=-1)
-        heads = []
-        for head in range(CONFIG.num_heads):
-            part = slice(head * head_width, (head + 1) * head_width)
-            mixed = np.zeros((length, head_width))
-            for position in range(length):
-                scores = key[: position + 1, part] @ query[position, part] / math.sqrt(head_width)
-                attention = np.exp(scores - scores.max())
-                mixed[position] = attention / attention.sum() @ value[: position + 1, part]
-            heads.append(mixed)
-        attended = linear(f"{name}.attention_output", np.concatenate(heads, axis=-1))
-        hidden = layer_norm(f"{name}.attention_norm", hidden + attended)
-        inner = linear(f"{name}.feedforward_out", gelu(linear(f"{name}.feedforward_in", hidden)))
-        hidden = layer_norm(f"{name}.feedforward_norm", hidden + inner)
-    output = linear("output_projection", hidden)
-    return output / np.linalg.norm(output, axis=-1, keepdims=True)
+def expected_of(model: Learn, lists: list[list[int]]) -> plain.Floats:
+    """Output at each item of each list, by the formulas."""
+    weights, embeddings = plain.weights_of(model), EMBEDDINGS.double().numpy()
+    return np.concatenate([plain.learn(weights, model.settings, row, embeddings) for row in lists])
 
 
-def test_forward_equals_the_formulas(model: Learn, embeddings: torch.Tensor) -> None:
-    weights = {name: tensor.double().numpy() for name, tensor in model.state_dict().items()}
-    batch = torch.stack([embeddings[:7], embeddings[3:]])
-    with torch.inference_mode():
-        outputs = model(batch)
-    for row, sequence in zip(outputs, batch, strict=True):
-        expected = numpy_learn(weights, sequence.double().numpy())
-        np.testing.assert_allclose(row.numpy(), expected, atol=1e-5)
-
-
-def test_the_number_of_weights_is_that_of_the_formulas() -> None:
-    width, inner = CONFIG.width, CONFIG.feedforward
-    attention = 4 * (width * width + width)
-    feedforward = (width * inner + inner) + (inner * width + width)
-    norms = 2 * 2 * width
-    adaptor = EMBEDDING_DIM * width + width
-    projection = width * CONFIG.dim + CONFIG.dim
-    expected = adaptor + CONFIG.num_layers * (attention + feedforward + norms) + projection
-    model = Learn(CONFIG, EMBEDDING_DIM)
-    assert sum(weight.numel() for weight in model.parameters()) == expected
-
-
+@pytest.mark.parametrize("item_input", ALL_INPUTS)
+@pytest.mark.parametrize("is_standard", [True, False])
+@pytest.mark.parametrize("positions", ["none", "learned", "rotary"])
 @torch.inference_mode()
-def test_causal_what_comes_later_changes_nothing(model: Learn, embeddings: torch.Tensor) -> None:
-    changed = embeddings.clone()
-    changed[6:] = 99.0
-    before, after = model(embeddings.unsqueeze(0)), model(changed.unsqueeze(0))
-    torch.testing.assert_close(before[:, :6], after[:, :6])
-    assert not torch.allclose(before[:, 6:], after[:, 6:])
-
-
-@torch.inference_mode()
-def test_an_item_vector_is_the_item_alone(model: Learn, embeddings: torch.Tensor) -> None:
-    vectors = model.item_vectors(embeddings)
-    torch.testing.assert_close(vectors[4], model(embeddings[4:5].unsqueeze(0))[0, 0])
-    torch.testing.assert_close(vectors.norm(dim=1), torch.ones(10))
-
-
-@torch.inference_mode()
-def test_a_user_vector_is_the_output_at_the_last_of_the_recent_items(
-    model: Learn, embeddings: torch.Tensor
+def test_reading_equals_the_formulas(
+    item_input: ItemInput, is_standard: bool, positions: str
 ) -> None:
-    histories = [[0, 1, 2], [5], [9, 8, 7, 6, 5, 4]]
-    vectors = model.user_vectors(ItemLists.from_lists(histories), embeddings)
-    for vector, history in zip(vectors, histories, strict=True):
-        recent = history[-CONFIG.max_history :]
-        torch.testing.assert_close(vector, model(embeddings[recent].unsqueeze(0))[0, -1])
+    model = made(config_of(item_input=item_input, positions=positions), is_standard)
+    found = model.read(packed(HISTORIES), EMBEDDINGS)
+    np.testing.assert_allclose(found.numpy(), expected_of(model, HISTORIES), atol=1e-5)
 
 
 @torch.inference_mode()
-def test_a_user_without_a_history_has_a_zero_vector(model: Learn, embeddings: torch.Tensor) -> None:
-    vectors = model.user_vectors(ItemLists.from_lists([[], [1]]), embeddings)
-    assert not vectors[0].any()
-    assert vectors[1].norm() == pytest.approx(1.0)
+def test_without_a_dim_vectors_are_as_long_as_embeddings() -> None:
+    model = made(config_of(dim=None))
+    found = model.read(packed(HISTORIES), EMBEDDINGS)
+    assert found.shape == (9, EMBEDDING_DIM)
+    np.testing.assert_allclose(found.numpy(), expected_of(model, HISTORIES), atol=1e-5)
 
 
-def test_heads_that_do_not_divide_the_width_are_refused() -> None:
-    with pytest.raises(ValidationError, match="width 10 is not a multiple of num_heads 4"):
-        LearnConfig(width=10, num_heads=4)
+@pytest.mark.parametrize("item_input", ALL_INPUTS)
+@torch.inference_mode()
+def test_an_item_vector_is_the_item_alone(item_input: ItemInput) -> None:
+    model = made(config_of(item_input=item_input))
+    expected = expected_of(model, [[item] for item in range(NUM_ITEMS)])
+    np.testing.assert_allclose(model.item_vectors(EMBEDDINGS).numpy(), expected, atol=1e-5)
+    some = torch.tensor([5, 0, 5])
+    found = model.vectors_of(some, EMBEDDINGS)
+    np.testing.assert_allclose(found.numpy(), expected[[5, 0, 5]], atol=1e-5)
+
+
+@torch.inference_mode()
+def test_blocks_of_items_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = made(config_of())
+    at_once = model.item_vectors(EMBEDDINGS)
+    monkeypatch.setattr(learn, "ITEMS_AT_ONCE", 3)
+    torch.testing.assert_close(model.item_vectors(EMBEDDINGS), at_once)
+
+
+@torch.inference_mode()
+def test_what_comes_later_changes_nothing() -> None:
+    model = made(config_of())
+    before, after = (model.read(packed([row]), EMBEDDINGS) for row in ([0, 1, 2, 3], [0, 1, 5, 4]))
+    torch.testing.assert_close(before[:2], after[:2])
+    assert not torch.allclose(before[2:], after[2:], atol=1e-3)
+
+
+@torch.inference_mode()
+def test_targets_of_the_sequence_tower_are_read_as_histories_are() -> None:
+    model = made(config_of(item_tower="sequence"))
+    found = model.read_targets(packed(HISTORIES), EMBEDDINGS)
+    np.testing.assert_allclose(found.numpy(), expected_of(model, HISTORIES), atol=1e-5)
+
+
+@torch.inference_mode()
+def test_targets_of_the_single_tower_are_read_each_alone() -> None:
+    model = made(config_of(item_tower="single"))
+    found = model.read_targets(packed(HISTORIES), EMBEDDINGS)
+    alone = expected_of(model, [[item] for row in HISTORIES for item in row])
+    np.testing.assert_allclose(found.numpy(), alone, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_single_targets_are_the_same_in_a_sequence_and_alone() -> None:
+    one_each = packed([[3], [0], [7]])
+    sequence, single = (made(config_of(item_tower=tower)) for tower in ("sequence", "single"))
+    torch.testing.assert_close(
+        sequence.read_targets(one_each, EMBEDDINGS), single.read_targets(one_each, EMBEDDINGS)
+    )
+
+
+@torch.inference_mode()
+def test_targets_of_the_raw_tower_are_unit_standardised_embeddings() -> None:
+    model = made(config_of(item_tower="raw", dim=None))
+    mean, scale = model.standardise.mean.numpy(), model.standardise.scale.numpy()
+    expected = plain.unit((EMBEDDINGS.numpy() - mean) / scale)
+    found = model.read_targets(packed(HISTORIES), EMBEDDINGS).numpy()
+    np.testing.assert_allclose(found, expected[[0, 1, 2, 3, 7, 5, 4, 4, 6]], atol=1e-5)
+    np.testing.assert_allclose(model.item_vectors(EMBEDDINGS).numpy(), expected, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_users_of_the_raw_tower_are_read_by_the_transformer() -> None:
+    model = made(config_of(item_tower="raw", dim=None))
+    found = model.read(packed(HISTORIES), EMBEDDINGS)
+    np.testing.assert_allclose(found.numpy(), expected_of(model, HISTORIES), atol=1e-5)
+
+
+@pytest.mark.parametrize("tower", [ItemTower.SEQUENCE, ItemTower.SINGLE])
+@torch.inference_mode()
+def test_an_item_is_scored_alone_whatever_training_did(tower: ItemTower) -> None:
+    model = made(config_of(item_tower=tower))
+    expected = expected_of(model, [[item] for item in range(NUM_ITEMS)])
+    np.testing.assert_allclose(model.item_vectors(EMBEDDINGS).numpy(), expected, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_items_that_came_later_share_the_last_id() -> None:
+    model = made(config_of(item_input="id"))
+    assert model.item_ids.num_embeddings == NUM_KNOWN + 1
+    vectors = model.item_vectors(EMBEDDINGS)
+    torch.testing.assert_close(vectors[NUM_KNOWN], vectors[NUM_KNOWN + 1])
+    distances = torch.cdist(vectors[: NUM_KNOWN + 1], vectors[: NUM_KNOWN + 1])
+    assert distances.fill_diagonal_(1).min() > 1e-3, "all others have their own"
+
+
+@torch.inference_mode()
+def test_items_that_came_later_are_told_apart_by_their_content() -> None:
+    vectors = made(config_of(item_input="content_id")).item_vectors(EMBEDDINGS)
+    assert not torch.allclose(vectors[NUM_KNOWN], vectors[NUM_KNOWN + 1], atol=1e-3)
+
+
+@torch.inference_mode()
+def test_an_id_beside_content_starts_as_nothing() -> None:
+    torch.manual_seed(0)
+    both = Learn(config_of(item_input="content_id"), EMBEDDING_DIM, NUM_KNOWN)
+    assert not both.item_ids.weight.any()
+    assert Learn(config_of(item_input="id"), EMBEDDING_DIM, NUM_KNOWN).item_ids.weight.any()
+
+
+@pytest.mark.parametrize(
+    ("item_input", "serves"), [("content", True), ("content_id", True), ("id", False)]
+)
+def test_only_ids_alone_cannot_serve_new_items(item_input: str, serves: bool) -> None:
+    assert made(config_of(item_input=item_input)).serves_new_items == serves
+
+
+@torch.inference_mode()
+def test_ids_alone_do_not_look_at_the_content() -> None:
+    model = made(config_of(item_input="id"))
+    other = torch.full_like(EMBEDDINGS, torch.nan)
+    read = packed(HISTORIES)
+    assert torch.equal(model.read(read, other), model.read(read, EMBEDDINGS))

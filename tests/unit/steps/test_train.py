@@ -1,33 +1,78 @@
-"""`train`: by recipe, repeatable, recorded."""
+"""`train`: by recipe, repeatable, from an initial model, resumed, recorded."""
 
+import json
+import shutil
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from tests.conftest import SMALL_RECIPE, Run
+from towerflow import schema
 from towerflow.errors import InputError
 from towerflow.models.content_mean import ContentMean
 from towerflow.models.files import load_model
+from towerflow.models.item_to_item import ItemToItem
 from towerflow.models.learn import Learn
 from towerflow.models.popularity import Popularity
 from towerflow.models.retrieval_model import RetrievalModel
+from towerflow.recipes import recipe_names
+from towerflow.steps import train as train_module
 from towerflow.steps.train import train
 from towerflow.storage.artifact import read_manifest
+from towerflow.training import loop
+from towerflow.training.ranks import Ranks
+
+THREE_EPOCHS = SMALL_RECIPE.replace("epochs: 60", "epochs: 3")
+NO_EPOCHS = SMALL_RECIPE.replace("epochs: 60", "epochs: 0")
+
+
+def train_from(
+    shop_run: Run,
+    model: Path,
+    recipe: str = THREE_EPOCHS,
+    initial_model: str | Path = "",
+    checkpoints: str | Path = "",
+) -> None:
+    train(
+        shop_run.dataset,
+        shop_run.item_embeddings,
+        recipe,
+        str(initial_model),
+        str(checkpoints),
+        model,
+    )
+
+
+def have_same_weights(one: Path, other: Path) -> bool:
+    theirs = load_model(other).tensors()
+    mine = load_model(one).tensors()
+    return set(mine) == set(theirs) and all(torch.equal(mine[n], theirs[n]) for n in mine)
 
 
 @pytest.mark.parametrize(
     ("recipe", "model"),
-    [("popularity", Popularity), ("content-mean", ContentMean), (SMALL_RECIPE, Learn)],
+    [
+        ("popularity", Popularity),
+        ("content-mean", ContentMean),
+        ("item-knn", ItemToItem),
+        ("ease", ItemToItem),
+        (THREE_EPOCHS, Learn),
+    ],
 )
 def test_the_recipe_names_the_model(
     shop_run: Run, tmp_path: Path, recipe: str, model: type[RetrievalModel]
 ) -> None:
-    train(shop_run.dataset, shop_run.item_embeddings, recipe, tmp_path / "model")
+    train_from(shop_run, tmp_path / "model", recipe)
     assert isinstance(load_model(tmp_path / "model"), model)
+    named = read_manifest(tmp_path / "model").details["recipe"]
+    assert named == (recipe if recipe in recipe_names() else "own")
 
 
 def test_the_same_seed_gives_the_same_weights_to_the_byte(shop_run: Run, tmp_path: Path) -> None:
-    train(shop_run.dataset, shop_run.item_embeddings, SMALL_RECIPE, tmp_path / "again")
+    train_from(shop_run, tmp_path / "again", SMALL_RECIPE)
     assert read_manifest(tmp_path / "again") == read_manifest(shop_run.model)
 
 
@@ -37,11 +82,152 @@ def test_the_manifest_keeps_settings_and_curve(shop_run: Run) -> None:
     assert isinstance(curve, list)
     assert [epoch["epoch"] for epoch in curve] == list(range(1, 61))
     assert curve[-1]["loss"] < curve[0]["loss"]
-    assert manifest.details["settings"]["model"]["width"] == 16
-    assert manifest.inputs["dataset"] == read_manifest(shop_run.dataset).content_hash
+    settings = manifest.details["settings"]
+    assert settings["model"]["width"] == 16
+    assert settings["training"]["objective"]["kind"] == "next_item"
+    assert manifest.inputs == {
+        "dataset": read_manifest(shop_run.dataset).content_hash,
+        "item_embeddings": read_manifest(shop_run.item_embeddings).content_hash,
+    }
 
 
 def test_an_unknown_recipe_lists_the_known_ones(shop_run: Run, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="content-mean or learn or popularity, found 'lern'"):
-        train(shop_run.dataset, shop_run.item_embeddings, "lern", tmp_path / "model")
+    with pytest.raises(InputError, match=f"{' or '.join(recipe_names())}, found 'lern'"):
+        train_from(shop_run, tmp_path / "model", "lern")
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("source", ["model", "index", "release"])
+def test_weights_are_carried_over_from_a_model_an_index_or_a_release(
+    shop_run: Run, tmp_path: Path, source: str
+) -> None:
+    release = shop_run.release_root / "releases" / shop_run.release_id
+    folder = {"model": shop_run.model, "index": shop_run.index, "release": release}[source]
+    train_from(shop_run, tmp_path / "model", NO_EPOCHS, folder)
+    assert have_same_weights(tmp_path / "model", shop_run.model)
+    manifest = read_manifest(tmp_path / "model")
+    assert manifest.inputs["initial_model"] == read_manifest(folder).content_hash
+    assert manifest.counts["epochs"] == 0
+    assert manifest.details["curve"] == []
+
+
+def test_training_goes_on_from_the_initial_model(shop_run: Run, tmp_path: Path) -> None:
+    train_from(shop_run, tmp_path / "model", THREE_EPOCHS, shop_run.model)
+    curves = [
+        read_manifest(folder).details["curve"] for folder in (shop_run.model, tmp_path / "model")
+    ]
+    assert curves[1][0]["loss"] < curves[0][0]["loss"]
+    assert not have_same_weights(tmp_path / "model", shop_run.model)
+
+
+def test_what_is_no_model_can_not_be_started_from(shop_run: Run, tmp_path: Path) -> None:
+    expected = "expected a RetrievalModel, an Index or a release, found dataset"
+    with pytest.raises(InputError, match=expected):
+        train_from(shop_run, tmp_path / "model", initial_model=shop_run.dataset)
+    with pytest.raises(InputError, match="nowhere"):
+        train_from(shop_run, tmp_path / "model", initial_model=tmp_path / "nowhere")
+    assert not (tmp_path / "model").exists()
+
+
+def test_an_initial_model_that_does_not_fit_the_recipe_is_refused(
+    shop_run: Run, tmp_path: Path
+) -> None:
+    wider = THREE_EPOCHS.replace("width: 16", "width: 32")
+    with pytest.raises(InputError, match=r"model\.width: expected 16, .*found 32"):
+        train_from(shop_run, tmp_path / "model", wider, shop_run.model)
+    assert not (tmp_path / "model").exists()
+
+
+def test_an_initial_model_of_another_encoder_is_refused(shop_run: Run, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(shop_run.model, other)
+    manifest = json.loads((other / schema.MANIFEST_FILE).read_text("utf-8"))
+    manifest["details"]["encoder"]["fingerprint"] = "0" * 16
+    manifest["details"]["encoder"]["name"] = "another-llm"
+    (other / schema.MANIFEST_FILE).write_text(json.dumps(manifest), "utf-8")
+    with pytest.raises(InputError, match=r"embeddings of tiny-encoder.*found one of another-llm"):
+        train_from(shop_run, tmp_path / "model", initial_model=other)
+    assert not (tmp_path / "model").exists()
+
+
+def interrupt(
+    shop_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str = THREE_EPOCHS
+) -> None:
+    """Fail before the third epoch."""
+    run_epoch = loop._run_epoch
+
+    def fail_late(number: int, *arguments: object) -> float:
+        if number == 3:
+            raise InterruptedError
+        return run_epoch(number, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_run_epoch", fail_late)
+        with pytest.raises(InterruptedError):
+            train_from(shop_run, tmp_path / "lost", recipe, checkpoints=tmp_path / "states")
+    assert not (tmp_path / "lost").exists()
+
+
+def test_an_interrupted_run_goes_on_and_leaves_no_state_behind(
+    shop_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt(shop_run, tmp_path, monkeypatch)
+    assert len(list((tmp_path / "states").iterdir())) == 1
+    numbers = []
+    run_epoch = loop._run_epoch
+    monkeypatch.setattr(
+        loop, "_run_epoch", lambda number, *rest: numbers.append(number) or run_epoch(number, *rest)
+    )
+    train_from(shop_run, tmp_path / "model", checkpoints=f"{tmp_path}/states/")
+    assert numbers == [3]
+    assert list((tmp_path / "states").iterdir()) == []
+    train_from(shop_run, tmp_path / "whole")
+    assert read_manifest(tmp_path / "model") == read_manifest(tmp_path / "whole")
+
+
+def test_a_run_of_another_recipe_or_initial_model_does_not_go_on_from_it(
+    shop_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt(shop_run, tmp_path, monkeypatch)
+    [state] = (tmp_path / "states").iterdir()
+    other_seed = THREE_EPOCHS.replace("patience", "seed: 4, patience")
+    for name, recipe, start in (("seed", other_seed, ""), ("start", THREE_EPOCHS, shop_run.model)):
+        here, fresh = tmp_path / f"{name}-here", tmp_path / f"{name}-fresh"
+        train_from(shop_run, here, recipe, start, tmp_path / "states")
+        train_from(shop_run, fresh, recipe, start)
+        assert read_manifest(here) == read_manifest(fresh)
+        assert state.exists()
+
+
+def test_a_run_of_another_description_is_the_same_run(
+    shop_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt(shop_run, tmp_path, monkeypatch)
+    renamed = THREE_EPOCHS.replace("small enough for a test", "in other words")
+    train_from(shop_run, tmp_path / "model", renamed, checkpoints=tmp_path / "states")
+    assert list((tmp_path / "states").iterdir()) == []
+
+
+def test_the_state_is_kept_if_the_model_could_not_be_written(
+    shop_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(*_: object) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train_module, "save_model", full_disk)
+        with pytest.raises(OSError, match="no space left"):
+            train_from(shop_run, tmp_path / "model", checkpoints=tmp_path / "states")
+    assert len(list((tmp_path / "states").iterdir())) == 1
+
+
+def test_only_the_first_of_several_processes_writes(
+    shop_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = tmp_path / "states"
+    interrupt(shop_run, tmp_path, monkeypatch)
+    for rank, writes in ((1, False), (0, True)):
+        monkeypatch.setattr(train_module, "Ranks", SimpleNamespace(current=partial(Ranks, rank)))
+        train_from(shop_run, tmp_path / "model", checkpoints=state)
+        assert (tmp_path / "model").exists() == writes
+        assert (list(state.iterdir()) == []) == writes

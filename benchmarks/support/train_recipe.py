@@ -1,0 +1,52 @@
+"""One recipe on one Dataset with one seed: what validation, test and rare items give.
+
+python -m benchmarks.support.train_recipe <Dataset> <ItemEmbeddings> <recipe> <seed>
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from towerflow.embedding.item_embeddings import ItemEmbeddings
+from towerflow.evaluation.protocol import evaluate_model, measure, task
+from towerflow.interactions.dataset import Dataset
+from towerflow.recipes import load_recipe
+from towerflow.schema import Split
+from towerflow.training.fit import Fitting, fit
+
+CUTOFFS = (10,)
+RARE = 5  # training interactions of an item, at most
+
+
+def main(dataset: str, item_embeddings: str, recipe: str, seed: str) -> None:
+    """Print the figures as JSON."""
+    data = Dataset.open(Path(dataset))
+    content = ItemEmbeddings.open_for(Path(item_embeddings), data.content_hash, data.num_items)
+    chosen = load_recipe(recipe).with_seed(int(seed))
+    started = time.monotonic()
+    model, curves = fit(chosen, Fitting(data, content.embeddings))
+    seconds = time.monotonic() - started
+    test = task(data, Split.TEST)
+    result = evaluate_model(model, content.embeddings, test, CUTOFFS)
+    counts = np.bincount(data.lists(Split.TRAIN).items, minlength=data.num_items)
+    rare = test.relevant.where(counts[test.relevant.items] <= RARE)
+    users = np.flatnonzero(rare.lengths)
+    rare_metrics = measure(result.recommended[users], rare.take(users), CUTOFFS)
+    found = {
+        **result.means(),
+        "rare_recall@10": float(rare_metrics["recall@10"].mean()),
+        "rare_users": len(users),
+        "validation ndcg@10": evaluate_model(
+            model, content.embeddings, task(data, Split.VALIDATION), CUTOFFS
+        ).means()["ndcg@10"],
+        "epochs": {name: len(curve) for name, curve in curves.items()},
+        "seconds": seconds,
+    }
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,52 @@
+"""`towerflow ranking fit | features`: a release's vectors as features of a ranking model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from towerflow.errors import InputError
+from towerflow.ranking.adaptor import RankingAdaptorConfig
+from towerflow.ranking.artifact import train_ranking_adaptor, write_ranking_features
+from towerflow.retrieval.releases import current_release
+
+app = typer.Typer(no_args_is_help=True, help="Turn vectors into features of a ranking model.")
+console = Console(highlight=False)
+
+ReleaseRoot = Annotated[Path, typer.Option(help="Release root; its current release is used.")]
+
+
+@app.command()
+def fit(
+    release_root: ReleaseRoot,
+    conversions: Annotated[
+        Path, typer.Option(help="Parquet: user_id, item_id, converted (0 or 1), after training.")
+    ],
+    output: Annotated[Path, typer.Option(help="Folder for the adaptor.")],
+    fusion_dim: Annotated[int, typer.Option(min=1, help="Length of the fusion embedding.")] = 32,
+) -> None:
+    """Train LEARN's adaptor to tell conversions, on the current release's vectors."""
+    config = RankingAdaptorConfig(fusion_dim=fusion_dim)
+    found = train_ranking_adaptor(_current(release_root), conversions, config, output)
+    console.print(f"AUC {found:.4f} on held-out users; the adaptor is in {output}")
+
+
+@app.command()
+def features(
+    release_root: ReleaseRoot,
+    adaptor: Annotated[Path, typer.Option(help="Folder of the adaptor.")],
+    pairs: Annotated[Path, typer.Option(help="Parquet: user_id, item_id and what else you have.")],
+    output: Annotated[Path, typer.Option(help="Parquet file to write.")],
+) -> None:
+    """Write fusion, user vector and item vector beside each pair."""
+    unknown = write_ranking_features(adaptor, _current(release_root), pairs, output)
+    left_out = f"; {unknown:,} rows of unknown users or items left out" if unknown else ""
+    console.print(f"features are in {output}{left_out}")
+
+
+def _current(root: Path) -> Path:
+    folder = current_release(root)
+    if folder is None:
+        raise InputError(root, expected="a release root", found="nothing published there")
+    return folder

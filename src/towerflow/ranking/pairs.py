@@ -1,0 +1,102 @@
+"""Pairs of a user and an item, with the vectors that a release has for them."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from towerflow.errors import InputError
+from towerflow.interactions.histories import IntArray
+from towerflow.retrieval.release import Release
+from towerflow.schema import ITEM_ID, USER_ID
+
+CONVERTED: Final = "converted"
+
+
+@dataclass(frozen=True)
+class VectorPairs:
+    """Pairs by index into the vectors that they need.
+
+    Attributes:
+        table: the rows as they were given, without those of unknown users and items.
+        user, item: `[num_pairs]` rows of the vectors.
+        converted: `[num_pairs]` the label, if it was asked for.
+        user_vectors: `[num_users, dim]`, of the users in the pairs.
+        item_vectors: `[num_items, dim]`, of the catalogue.
+        num_unknown: rows left out because the release knows their user or item not.
+    """
+
+    table: pa.Table
+    user: IntArray
+    item: IntArray
+    converted: NDArray[np.bool_] | None
+    user_vectors: Tensor
+    item_vectors: Tensor
+    num_unknown: int
+
+    def where(self, keep: NDArray[np.bool_]) -> "VectorPairs":
+        """Only some of the pairs."""
+        return replace(
+            self,
+            table=self.table.filter(pa.array(keep)),
+            user=self.user[keep],
+            item=self.item[keep],
+            converted=None if self.converted is None else self.converted[keep],
+        )
+
+    def vectors(self, pairs: IntArray) -> tuple[Tensor, Tensor]:
+        """User and item vectors of `pairs`: `[len(pairs), dim]` each."""
+        users, items = torch.from_numpy(self.user[pairs]), torch.from_numpy(self.item[pairs])
+        return self.user_vectors[users], self.item_vectors[items]
+
+
+def read_pairs(release: Release, file: Path, *, labelled: bool) -> VectorPairs:
+    """Read a Parquet file with user_id, item_id and, if `labelled`, converted (0 or 1).
+
+    Raises:
+        InputError: it is no Parquet file, lacks a column, or no row of it is known to the release.
+    """
+    columns = [USER_ID, ITEM_ID, *([CONVERTED] if labelled else [])]
+    try:
+        table = pq.read_table(file)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(file, expected="a Parquet file", found=str(error)) from error
+    for name in columns:
+        if name not in table.column_names:
+            found = ", ".join(table.column_names)
+            raise InputError(file, expected=f"a column {name}", found=f"columns {found}")
+    users = [str(value) for value in table[USER_ID].to_pylist()]
+    item = release.item_positions([str(value) for value in table[ITEM_ID].to_pylist()])
+    known_users = release.known_users(set(users))
+    place = {user_id: row for row, user_id in enumerate(known_users)}
+    user = np.array([place.get(user_id, -1) for user_id in users], dtype=np.int64)
+    known = (user >= 0) & (item >= 0)
+    if not known.any():
+        raise InputError(
+            file, expected="users and items of the release", found=f"none in {len(table):,} rows"
+        )
+    return VectorPairs(
+        table=table.filter(pa.array(known)),
+        user=user[known],
+        item=item[known],
+        converted=_labels(file, table)[known] if labelled else None,
+        user_vectors=release.user_vectors(known_users),
+        item_vectors=release.item_vectors(),
+        num_unknown=int((~known).sum()),
+    )
+
+
+def _labels(file: Path, table: pa.Table) -> NDArray[np.bool_]:
+    values = table[CONVERTED].to_pylist()
+    for row, value in enumerate(values, start=1):
+        if value not in (0, 1):
+            raise InputError(
+                file, field=CONVERTED, expected="0 or 1", found=f"{value!r} in row {row}"
+            )
+    return np.array(values, dtype=bool)

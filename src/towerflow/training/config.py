@@ -1,0 +1,132 @@
+"""How a model is trained by gradient."""
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Candidates(StrEnum):
+    """Among which items a target must be found."""
+
+    FULL = "full"
+    SAMPLED = "sampled"
+    IN_BATCH = "in_batch"
+
+
+class SoftmaxConfig(BaseModel):
+    """The softmax over candidates that a position's target must win."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    candidates: Candidates = Field(
+        default=Candidates.FULL,
+        description="full: the catalogue; sampled: the batch's targets and as many others, drawn "
+        "anew each step; in_batch: the batch's targets.",
+    )
+    num_negatives: Annotated[
+        int, Field(ge=0, description="Items drawn for `sampled`, from the whole catalogue.")
+    ] = 0
+    log_q: bool = Field(
+        default=False, description="Correct for how likely an item was to be a candidate."
+    )
+    exclude_same_user: bool = Field(
+        default=False, description="What a sequence takes elsewhere is no negative."
+    )
+
+    @model_validator(mode="after")
+    def _fits_the_candidates(self) -> Self:
+        if (self.num_negatives > 0) != (self.candidates is Candidates.SAMPLED):
+            raise ValueError("num_negatives are what candidates 'sampled' need, and only they")
+        if self.log_q and self.candidates is Candidates.FULL:
+            raise ValueError("log_q corrects a choice of candidates; 'full' has none")
+        return self
+
+
+class NextItem(BaseModel):
+    """Every position of a history must find the item after it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["next_item"] = "next_item"
+    softmax: SoftmaxConfig = SoftmaxConfig()
+
+
+class OneTarget(BaseModel):
+    """One item of each user a pass, drawn at random, to be found after all before it.
+
+    Source: LEARN's public Amazon code.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["one_target"] = "one_target"
+    softmax: SoftmaxConfig = SoftmaxConfig()
+    second_half: bool = Field(
+        default=False, description="Draw from the second half of a history only, as pre-training."
+    )
+    min_items: Annotated[
+        int, Field(ge=2, description="Users with fewer training items don't teach [5].")
+    ] = 2
+    max_items: Annotated[
+        int | None, Field(ge=2, description="Nor do users with more [40]; null: no bound.")
+    ] = None
+
+
+class Cut(StrEnum):
+    """Where a user's history ends and the targets begin."""
+
+    TIMESTAMP = "timestamp"
+    RANDOM = "random"
+
+
+class AllAction(BaseModel):
+    """Dense all-action: several positions of the history must find several later items each.
+
+    Source: LEARN (arXiv 2405.03988), industrial setting; two-stage sampling with w_i =
+    log(α + i (β − α) / (N − 1)), i = 0 the oldest.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    kind: Literal["all_action"] = "all_action"
+    cut: Cut = Field(
+        default=Cut.TIMESTAMP,
+        description="timestamp: one for all users, as the paper; random: one a user and pass, for "
+        "logs whose users don't stay as long.",
+    )
+    target_share: Annotated[
+        float, Field(gt=0, lt=1, description="Share of interactions after the timestamp.")
+    ] = 0.1
+    max_targets: Annotated[int, Field(gt=0, description="Stage 1: targets of a user [40].")] = 40
+    num_positions: Annotated[int, Field(gt=0, description="Stage 2: positions, N_h [10].")] = 10
+    num_targets: Annotated[int, Field(gt=0, description="Stage 2: targets, N_t [10].")] = 10
+    alpha: Annotated[float, Field(gt=1, description="Weight of the oldest is log α [10].")] = 10.0
+    beta: Annotated[float, Field(gt=1, description="Weight of the newest is log β [10000].")] = 1e4
+
+
+class TrainingConfig(BaseModel):
+    """How a model is trained; which epoch is kept is decided on validation, never on test."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    objective: Annotated[NextItem | OneTarget | AllAction, Field(discriminator="kind")] = NextItem()
+    epochs: Annotated[
+        int, Field(ge=0, description="Passes at most; 0 leaves an initial model as it is.")
+    ] = 40
+    patience: Annotated[
+        int, Field(gt=0, description="Epochs without a better validation NDCG@10 before stopping.")
+    ] = 8
+    batch_size: Annotated[
+        int,
+        Field(gt=0, description="Targets of a step, of whole sequences; all_action: users."),
+    ] = 2048
+    learning_rate: Annotated[float, Field(gt=0, description="Peak rate of AdamW.")] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0, description="Of AdamW.")] = 0.0
+    warmup_share: Annotated[
+        float, Field(ge=0, lt=1, description="Share of training over which the rate rises.")
+    ] = 0.05
+    max_gradient_norm: Annotated[
+        float | None, Field(gt=0, description="Longer gradients are cut; null: never [null].")
+    ] = 1.0
+    seed: Annotated[int, Field(ge=0, lt=2**63, description="Of weights, dropout and batches.")] = 0
