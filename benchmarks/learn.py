@@ -6,6 +6,7 @@ an environment of its own below `build/`. Takes an hour and a half; needs the pa
 """
 
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -128,17 +129,25 @@ def quality_bars(found: Figures) -> list[dict[str, Any]]:
         for other in ("content-mean", "learn-raw-items"):
             least = min(mean(s["learn"], metric) / mean(s[other], metric) for s in found.values())
             bars.append(bar(f"{metric}, least / {other}", least, "×", "> 1", holds=least > 1))
-    ratios = [
-        mean(sets["learn"], "rare_recall@10") / mean(sets["sasrec-id"], "rare_recall@10")
+    rare = [
+        [mean(sets[recipe], "rare_recall@10") for recipe in ("learn", "sasrec-id")]
         for sets in found.values()
     ]
-    least = min(ratios)
+    least = min(ours / theirs if theirs else math.inf for ours, theirs in rare)
     bars.append(
         bar("rare items' recall@10 / SASRec-ID, least", least, "×", "≥ 2", holds=least >= 2)
     )
     if "beauty" in found:
         minutes = mean(found["beauty"]["learn"], "seconds") / 60
-        bars.append(bar("a run of learn on beauty", minutes, "min", "≤ 20", holds=minutes <= 20))
+        bars.append(
+            bar(
+                "training learn on beauty, embeddings cached",
+                minutes,
+                "min",
+                "≤ 20",
+                holds=minutes <= 20,
+            )
+        )
     return bars
 
 
@@ -194,7 +203,15 @@ def main() -> None:
         bars += quality_bars(found)
         bars += speed_bars(WORK / names[0] / "dataset")
     _, _, peak = run("-m", "benchmarks.support.learn_million", *MILLION)
-    bars.append(bar("1 M items, sampled softmax, peak memory", peak, "GB", "≤ 8", holds=peak <= 8))
+    bars.append(
+        bar(
+            "1 M items, LEARN of content, sampled softmax, memory",
+            peak,
+            "GB",
+            "≤ 8",
+            holds=peak <= 8,
+        )
+    )
     report("learn", bars)
 
 

@@ -5,6 +5,7 @@ python -m benchmarks.support.learn_million <items> <users> <embedding dim>
 
 import json
 import sys
+import tempfile
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from towerflow.evaluation.protocol import Task
 from towerflow.interactions.histories import ItemLists
 from towerflow.models.learn import Learn, LearnConfig
 from towerflow.models.standardise import Standardise
+from towerflow.training.checkpoint import Checkpoint
 from towerflow.training.config import Candidates, NextItem, SoftmaxConfig, TrainingConfig
 from towerflow.training.loop import TrainingLog, train_model
 
@@ -38,7 +40,9 @@ def main(num_items: str, num_users: str, embedding_dim: str) -> None:
     model = Learn(LearnConfig(dim=64), embeddings.shape[1], items)
     model.standardise = Standardise.fit(embeddings)
     log = TrainingLog(histories, np.zeros(len(events)), items)
-    curve = train_model(model, training, log, embeddings, validation)
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = Checkpoint(f"{folder}/state.safetensors")
+        curve = train_model(model, training, log, embeddings, validation, checkpoint)
     print(json.dumps({"loss": curve[0].loss, "targets": users * (HISTORY - 1)}))
 
 

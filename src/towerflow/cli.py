@@ -18,6 +18,7 @@ from towerflow import bundled, cli_data, cli_encoder, cli_ranking, cli_store, cl
 from towerflow.cli_cache import cache_folder, checkpoint_folder, store_root
 from towerflow.cli_combine import combine
 from towerflow.cli_estimate import estimate
+from towerflow.cli_recipe import resolve_recipe
 from towerflow.cli_source import find_data
 from towerflow.embedding.devices import devices
 from towerflow.embedding.precision import AUTO, resolve_precision
@@ -28,7 +29,7 @@ from towerflow.interactions.changes import Change
 from towerflow.interactions.filters import Repeats
 from towerflow.interactions.splits import FewShot, SplitKind
 from towerflow.local_run import RunFailed, compile_pipelines, run_pipeline
-from towerflow.recipes import DEFAULT_RECIPE, load_recipe, recipe_names
+from towerflow.recipes import DEFAULT_RECIPE, recipe_names
 from towerflow.retrieval.release import Release
 from towerflow.run_display import run_display
 from towerflow.steps.gate import OPEN, read_decision
@@ -262,22 +263,6 @@ def similar(
     announce(f"similar to {release.titles[index]} ({release.item_ids[index]})")
     for rank, found in enumerate(release.similar(index, k), start=1):
         announce(f"{rank:>3}  {found.score:.3f}  {found.title} ({found.item_id})")
-
-
-def resolve_recipe(recipe: str) -> str:
-    """The name of a recipe, or the text of the file it names, checked either way.
-
-    Steps get text rather than a path: KFP's cache would not see that a file has changed.
-    """
-    path = Path(recipe)
-    if path.suffix not in (".yaml", ".yml"):
-        load_recipe(recipe)
-        return recipe
-    if not path.is_file():
-        raise InputError(recipe, expected="a recipe file", found="nothing there")
-    text = path.read_text("utf-8")
-    load_recipe(text)
-    return text
 
 
 def only_release_root() -> Path:

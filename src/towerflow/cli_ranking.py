@@ -25,9 +25,13 @@ def fit(
     ],
     output: Annotated[Path, typer.Option(help="Folder for the adaptor.")],
     fusion_dim: Annotated[int, typer.Option(min=1, help="Length of the fusion embedding.")] = 32,
+    held_out_share: Annotated[
+        float, typer.Option(min=0.01, max=0.9, help="Share of users who choose the epoch.")
+    ] = 0.1,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights and who is held out.")] = 0,
 ) -> None:
     """Train LEARN's adaptor to tell conversions, on the current release's vectors."""
-    config = RankingAdaptorConfig(fusion_dim=fusion_dim)
+    config = RankingAdaptorConfig(fusion_dim=fusion_dim, held_out_share=held_out_share, seed=seed)
     found = train_ranking_adaptor(_current(release_root), conversions, config, output)
     console.print(f"AUC {found:.4f} on held-out users; the adaptor is in {output}")
 

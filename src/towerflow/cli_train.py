@@ -11,6 +11,7 @@ import torch
 import torch.distributed as dist
 import typer
 
+from towerflow.cli_recipe import resolve_recipe
 from towerflow.recipes import DEFAULT_RECIPE
 from towerflow.steps.train import train as train_step
 
@@ -33,7 +34,7 @@ def train(
     dataset: Annotated[Path, typer.Option(help="Dataset artifact.")],
     item_embeddings: Annotated[Path, typer.Option(help="ItemEmbeddings of that Dataset.")],
     model: Annotated[Path, typer.Option(help="Where the RetrievalModel is written.")],
-    recipe: Annotated[str, typer.Option(help="Name of a recipe.")] = DEFAULT_RECIPE,
+    recipe: Annotated[str, typer.Option(help="Name of a recipe, or a YAML file.")] = DEFAULT_RECIPE,
     initial_model: InitialModel = "",
     checkpoints: Annotated[
         str, typer.Option(help="Folder from which interrupted training goes on.")
@@ -46,7 +47,8 @@ def train(
             torch.cuda.set_device(int(os.environ[LOCAL_RANK]))
         dist.init_process_group()
     try:
-        train_step(dataset, item_embeddings, recipe, initial_model, checkpoints, model)
+        chosen = resolve_recipe(recipe)
+        train_step(dataset, item_embeddings, chosen, initial_model, checkpoints, model)
     finally:
         if is_distributed:
             dist.destroy_process_group()

@@ -4,11 +4,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from towerflow import bundled
-from towerflow.cli import only_release_root, resolve_recipe
+from towerflow import bundled, cli_train
+from towerflow.cli import app, only_release_root
 from towerflow.cli_cache import cache_folder, store_root
 from towerflow.cli_encoder import choose_encoder
+from towerflow.cli_recipe import resolve_recipe
 from towerflow.cli_source import data_name
 from towerflow.embedding import source
 from towerflow.errors import InputError
@@ -37,6 +39,22 @@ def test_a_recipe_file_becomes_its_text(tmp_path: Path) -> None:
     assert resolve_recipe("learn") == "learn"
     with pytest.raises(InputError, match="a recipe file, found nothing there"):
         resolve_recipe("no.yaml")
+
+
+@pytest.mark.parametrize("given", ["mine.yaml", "popularity"])
+def test_train_takes_a_recipe_by_name_or_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    text = "description: mine\nmodel: {kind: popularity}\n"
+    (tmp_path / "mine.yaml").write_text(text)
+    taken: list[object] = []
+    monkeypatch.setattr(cli_train, "train_step", lambda *arguments: taken.extend(arguments))
+    monkeypatch.chdir(tmp_path)
+    options = ["--dataset", "d", "--item-embeddings", "e", "--model", "m", "--recipe", given]
+    done = CliRunner().invoke(app, ["train", *options])
+    assert done.exit_code == 0, done.output
+    expected = text if given == "mine.yaml" else given
+    assert taken == [Path("d"), Path("e"), expected, "", "", Path("m")]
 
 
 def test_an_encoder_may_be_a_folder(tiny_encoder: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from towerflow.schema import Split
 
 CUTOFFS = (10, 20, 50)
 PRIMARY_METRIC = "ndcg@10"
+USERS_AT_ONCE = 4096  # bounds the memory of user vectors, not the result
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,14 @@ def evaluate_model(
     """Rank the whole catalogue for each user of `task` and measure at each of `cutoffs`."""
     depth = min(max(cutoffs), len(embeddings))  # a small catalogue is ranked to its end
     search = ExactTopK(model.item_vectors(embeddings).cpu())
-    users = model.user_vectors(task.histories, embeddings).cpu()
-    top = search.search(users, depth, exclude=task.seen or task.histories)
-    return Result(measure(top.items, task.relevant, cutoffs), top.items)
+    seen = task.seen or task.histories
+    recommended = [np.empty((0, depth), dtype=np.int64)]
+    for start in range(0, len(task.users), USERS_AT_ONCE):
+        block = np.arange(start, min(start + USERS_AT_ONCE, len(task.users)))
+        users = model.user_vectors(task.histories.take(block), embeddings).cpu()
+        recommended.append(search.search(users, depth, exclude=seen.take(block)).items)
+    items = np.concatenate(recommended)
+    return Result(measure(items, task.relevant, cutoffs), items)
 
 
 def measure(

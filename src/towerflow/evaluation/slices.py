@@ -13,7 +13,7 @@ from towerflow.models.retrieval_model import RetrievalModel
 
 SLICE_CUTOFF: Final = 10
 # Each bound is the first value of the next slice.
-HISTORY_BOUNDS: Final = (1, 2, 3, 4, 10, 50)
+HISTORY_BOUNDS: Final = (0, 1, 2, 3, 4, 10, 50)
 POPULARITY_BOUNDS: Final = (0, 1, 6, 21, 101)
 SHORTENED_TO: Final = (1, 2, 3)
 

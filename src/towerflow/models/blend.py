@@ -4,6 +4,7 @@ Each member's scores over its τ are logits of a softmax; their weighted sum is 
 opinion pool of the members (Genest and Zidek 1986), and still one dot product.
 """
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar, Self
 
@@ -40,15 +41,24 @@ class Blend:
 
     def item_vectors(self, embeddings: Tensor) -> Tensor:
         """`[num_items, sum of dims]`."""
-        return torch.cat([member.item_vectors(embeddings) for member in self.members], dim=1)
+        return torch.cat(
+            [member.item_vectors(embeddings) * factor for member, factor in self._factors()], dim=1
+        )
 
     def user_vectors(self, histories: ItemLists, embeddings: Tensor) -> Tensor:
-        """`[num_users, sum of dims]`, with weight over τ in them."""
+        """`[num_users, sum of dims]`."""
         vectors = [
-            member.user_vectors(histories, embeddings) * (weight / member.temperature)
-            for member, weight in zip(self.members, self.weights, strict=True)
+            member.user_vectors(histories, embeddings) * factor
+            for member, factor in self._factors()
         ]
         return torch.cat(vectors, dim=1)
+
+    def _factors(self) -> list[tuple[Member, float]]:
+        """√(weight / τ) for both towers: then items beside items weigh as users beside items do."""
+        return [
+            (member, math.sqrt(weight / member.temperature))
+            for member, weight in zip(self.members, self.weights, strict=True)
+        ]
 
     def for_items(self, trained_index: IntArray) -> Self:
         """See `RetrievalModel`."""

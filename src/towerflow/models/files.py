@@ -48,7 +48,12 @@ def load_model_for(folder: Path, item_ids: Sequence[str]) -> RetrievalModel:
         InputError: the model is of a kind or a form that this version does not know.
     """
     model = load_model(folder)
-    trained = pq.read_table(folder / ITEM_IDS_FILE)[ITEM_ID].to_pylist()
+    try:
+        trained = pq.read_table(folder / ITEM_IDS_FILE)[ITEM_ID].to_pylist()
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise InputError(
+            folder / ITEM_IDS_FILE, expected="ids of the model's catalogue", found=str(error)
+        ) from error
     if trained == list(item_ids):
         return model
     position = {item_id: index for index, item_id in enumerate(trained)}

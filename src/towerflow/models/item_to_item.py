@@ -14,7 +14,7 @@ from torch import Tensor
 from towerflow.errors import InputError
 from towerflow.interactions.histories import IntArray, ItemLists
 
-MAX_ITEMS: Final = 30_000  # the matrix is dense: 3.6 GB
+MAX_ITEMS: Final = 30_000  # the matrix is dense, 3.6 GB, and fitting takes four of them
 
 
 class ItemKNNConfig(BaseModel):
@@ -77,10 +77,8 @@ class ItemToItem:
         return cls(weights)
 
     def item_vectors(self, embeddings: Tensor) -> Tensor:
-        """`[num_items, num_known_items]`; items that came after the fit score 0."""
-        vectors = torch.zeros(len(embeddings), len(self.weights))
-        vectors[: len(self.weights)] = self.weights.T
-        return vectors
+        """`[num_items, num_items]`."""
+        return self.weights.T
 
     def for_items(self, trained_index: IntArray) -> Self:
         """See `RetrievalModel`; nothing votes for new items, nor do they vote."""
@@ -88,10 +86,9 @@ class ItemToItem:
         return type(self)(wider[trained_index][:, trained_index])
 
     def user_vectors(self, histories: ItemLists, embeddings: Tensor) -> Tensor:
-        """`[num_users, num_known_items]`, 1 where the user took the item."""
-        known = histories.where(histories.items < len(self.weights))
-        vectors = torch.zeros(len(known), len(self.weights))
-        vectors[known.rows(), known.items] = 1.0
+        """`[num_users, num_items]`, 1 where the user took the item."""
+        vectors = torch.zeros(len(histories), len(self.weights))
+        vectors[histories.rows(), histories.items] = 1.0
         return vectors
 
     def config(self) -> dict[str, JsonValue]:

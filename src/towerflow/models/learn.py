@@ -4,6 +4,7 @@ Source: LEARN (arXiv 2405.03988), user tower = item tower = content adaptor → 
 encoder → output projection, L2-normalised; score = cosine.
 """
 
+import copy
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -131,7 +132,8 @@ class Learn(nn.Module):
     def read_targets(self, targets: PackedSequences, embeddings: Tensor) -> Tensor:
         """`[num_tokens, dim]`: unit item vectors, in the sequence or alone (variants a, b, c)."""
         if self.settings.item_tower is ItemTower.SEQUENCE:
-            return self.read(targets, embeddings)
+            tokens = self.adapt(targets.items, embeddings)
+            return self.project(self.transformer(tokens, targets))
         return self.vectors_of(targets.items, embeddings)
 
     def adapt(self, items: Tensor, embeddings: Tensor) -> Tensor:
@@ -151,10 +153,11 @@ class Learn(nn.Module):
 
     def for_items(self, trained_index: IntArray) -> Self:
         """See `RetrievalModel`."""
+        model = copy.deepcopy(self)
         if hasattr(self, "item_ids"):
             none = torch.tensor([self.item_ids.num_embeddings - 1])
-            self.id_rows = torch.cat([self.id_rows, none])[torch.from_numpy(trained_index)]
-        return self
+            model.id_rows = torch.cat([self.id_rows, none])[torch.from_numpy(trained_index)]
+        return model
 
     def project(self, tokens: Tensor) -> Tensor:
         """Output projection: `[num_tokens, width]` to unit vectors `[num_tokens, dim]`."""

@@ -1,7 +1,7 @@
 """Losses as compositions of small transforms of logits `[num_positions, num_candidates]`.
 
 A position is a user vector that must find its target; candidates are the item vectors it is found
-among. `hidden` masks say which candidates a position must not count as negatives.
+among. `hidden` masks say which candidates are no negatives of a position.
 """
 
 import torch

@@ -34,10 +34,8 @@ class Popularity:
         return cls(torch.from_numpy(counts).to(torch.float32))
 
     def item_vectors(self, embeddings: Tensor) -> Tensor:
-        """`[num_items, 1]`; items that came after the fit have no interactions."""
-        vectors = torch.zeros(len(embeddings), 1)
-        vectors[: len(self.counts), 0] = self.counts
-        return vectors
+        """`[num_items, 1]`."""
+        return self.counts.unsqueeze(1)
 
     def for_items(self, trained_index: IntArray) -> Self:
         """See `RetrievalModel`; nobody has taken new items."""

@@ -24,6 +24,7 @@ CONFIG_FILE: Final = "config.json"
 TENSORS_FILE: Final = "adaptor.safetensors"
 STEP: Final = "ranking"
 RELEASE_ID: Final = "release_id"
+VECTOR_SPACE: Final = "vector_space"
 PAIRS_AT_ONCE: Final = 65_536
 FUSION, USER_VECTOR, ITEM_VECTOR = "fusion", "user_vector", "item_vector"
 
@@ -41,7 +42,7 @@ def train_ranking_adaptor(
         adaptor: where the RankingAdaptor is written.
 
     Returns:
-        AUC on held-out users.
+        AUC on held-out users, who also chose the epoch.
 
     Raises:
         InputError: unusable pairs, or a damaged release.
@@ -54,7 +55,11 @@ def train_ranking_adaptor(
         (draft.folder / CONFIG_FILE).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
         save_file(fitted.state_dict(), draft.folder / TENSORS_FILE)
         draft.counts = {"pairs": len(pairs.user), "unknown_pairs": pairs.num_unknown}
-        draft.details = {RELEASE_ID: opened.release_id, "held_out_auc": list(curve)}
+        draft.details = {
+            RELEASE_ID: opened.release_id,
+            VECTOR_SPACE: opened.vector_space(),
+            "held_out_auc": list(curve),
+        }
         draft.inputs = {"release": read_manifest(release).content_hash}
     return max(curve)
 
@@ -86,13 +91,20 @@ def write_ranking_features(adaptor: Path, release: Path, pairs: Path, features: 
         How many rows were left out, their user or item being unknown to the release.
 
     Raises:
-        InputError: the adaptor was trained on another release, whose vectors mean something else.
+        InputError: the adaptor was fitted on another model; a refreshed release has the same.
     """
     opened, fitted = Release(release), open_adaptor(adaptor)
-    trained_on = read_manifest(adaptor).details[RELEASE_ID]
-    if trained_on != opened.release_id:
-        raise InputError(adaptor, expected=f"one of {opened.release_id}", found=f"{trained_on}'s")
+    details = read_manifest(adaptor).details
+    if details.get(VECTOR_SPACE) != opened.vector_space():
+        raise InputError(
+            adaptor,
+            expected=f"one that was fitted on the model of {opened.release_id}",
+            found=f"{details[RELEASE_ID]}'s, whose vectors mean something else",
+        )
     found = read_pairs(opened, pairs, labelled=False)
+    taken = {FUSION, USER_VECTOR, ITEM_VECTOR} & set(found.table.column_names)
+    if taken:
+        raise InputError(pairs, expected="none of the columns that are added", found=min(taken))
     writer = None
     with new_file(features) as draft, draft.open("wb") as file:
         for start in range(0, len(found.user), PAIRS_AT_ONCE):

@@ -71,8 +71,8 @@ def read_pairs(release: Release, file: Path, *, labelled: bool) -> VectorPairs:
         if name not in table.column_names:
             found = ", ".join(table.column_names)
             raise InputError(file, expected=f"a column {name}", found=f"columns {found}")
-    users = [str(value) for value in table[USER_ID].to_pylist()]
-    item = release.item_positions([str(value) for value in table[ITEM_ID].to_pylist()])
+    users = _ids(file, table, USER_ID)
+    item = release.item_positions(_ids(file, table, ITEM_ID))
     known_users = release.known_users(set(users))
     place = {user_id: row for row, user_id in enumerate(known_users)}
     user = np.array([place.get(user_id, -1) for user_id in users], dtype=np.int64)
@@ -90,6 +90,13 @@ def read_pairs(release: Release, file: Path, *, labelled: bool) -> VectorPairs:
         item_vectors=release.item_vectors(),
         num_unknown=int((~known).sum()),
     )
+
+
+def _ids(file: Path, table: pa.Table, column: str) -> list[str]:
+    """As text; what is null is nobody's id."""
+    if pa.types.is_floating(table[column].type):
+        raise InputError(file, field=column, expected="text or integers", found="floats")
+    return ["" if value is None else str(value) for value in table[column].to_pylist()]
 
 
 def _labels(file: Path, table: pa.Table) -> NDArray[np.bool_]:

@@ -4,15 +4,16 @@ from importlib.resources import files
 from typing import Annotated, Final, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from towerflow.errors import InputError
 from towerflow.models.content_mean import ContentMeanConfig
 from towerflow.models.item_to_item import EaseConfig, ItemKNNConfig
-from towerflow.models.learn import LearnConfig
+from towerflow.models.learn import ItemTower, LearnConfig
 from towerflow.models.popularity import PopularityConfig
 from towerflow.models.sasrec import SASRecConfig
-from towerflow.training.config import TrainingConfig
+from towerflow.models.transformer import Positions
+from towerflow.training.config import AllAction, TrainingConfig
 
 DEFAULT_RECIPE: Final = "learn"
 
@@ -25,6 +26,27 @@ class MemberConfig(BaseModel):
     weight: Annotated[float, Field(gt=0, description="Of its logits in the sum.")]
     model: Annotated[LearnConfig | SASRecConfig, Field(discriminator="kind")]
     training: TrainingConfig
+
+    @model_validator(mode="after")
+    def _training_fits(self) -> Self:
+        require_fit(self.model, self.training)
+        return self
+
+
+def require_fit(model: LearnConfig | SASRecConfig, training: TrainingConfig) -> None:
+    """Refuse a training that the model can't take, or that would not be what it says.
+
+    Raises:
+        ValueError: in a sentence.
+    """
+    objective = training.objective
+    if not isinstance(model, LearnConfig) or model.item_tower is not ItemTower.SEQUENCE:
+        return
+    if not isinstance(objective, AllAction):
+        raise ValueError("item_tower sequence is for objective all_action: others have single")
+    has_positions = model.positions is Positions.LEARNED
+    if has_positions and objective.max_targets > model.max_history:
+        raise ValueError("max_targets exceeds max_history, as far as learned positions reach")
 
 
 class BlendConfig(BaseModel):
@@ -60,6 +82,14 @@ class Recipe(BaseModel):
         description="Of models that are trained by gradient; a blend's members have their own.",
     )
 
+    @model_validator(mode="after")
+    def _training_fits(self) -> Self:
+        if isinstance(self.model, LearnConfig | SASRecConfig):
+            require_fit(self.model, self.training)
+        elif "training" in self.model_fields_set:
+            raise ValueError(f"a {self.model.kind} has no training of its own")
+        return self
+
     @property
     def num_epochs(self) -> int:
         """Epochs of all trainings at most."""
@@ -74,8 +104,11 @@ class Recipe(BaseModel):
     def with_seed(self, seed: int) -> Self:
         """The same with another seed throughout."""
         content = self.model_dump()
-        for part in (content, *content["model"].get("members", [])):
-            part["training"]["seed"] = seed
+        content["training"]["seed"] = seed
+        if not isinstance(self.model, LearnConfig | SASRecConfig):
+            del content["training"]
+        for member in content["model"].get("members", []):
+            member["training"]["seed"] = seed
         return type(self).model_validate(content)
 
 

@@ -1,6 +1,8 @@
 """Use a published release: recommend to a user or a history, find similar items."""
 
 import difflib
+import hashlib
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from torch import Tensor
 
 from towerflow import schema
 from towerflow.embedding.item_embeddings import read_embeddings
+from towerflow.embedding.settings import EncoderRecord
 from towerflow.errors import InputError
 from towerflow.interactions.dataset import ITEMS_FILE
 from towerflow.interactions.histories import IntArray, ItemLists
@@ -30,6 +33,7 @@ INDEX_FILE: Final = "index.faiss"
 HISTORIES_FILE: Final = "histories.parquet"
 HISTORY: Final = "history"
 MODEL_FOLDER: Final = "model"
+CATALOGUE_TENSORS: Final = ("id_rows", "item_rows")  # which item has which id
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ class Release:
     """
 
     def __init__(self, folder: Path) -> None:
-        open_artifact(folder, ArtifactKind.RELEASE)
+        manifest = open_artifact(folder, ArtifactKind.RELEASE)
+        self._encoder = EncoderRecord.of(folder, manifest.details)
         self.release_id = folder.name
         self.folder = folder
         items = pq.read_table(folder / ITEMS_FILE, schema=schema.ITEMS_SCHEMA)
@@ -148,6 +153,18 @@ class Release:
         self._check_k(k)
         vector = torch.from_numpy(self._top_k.index.reconstruct(item)).unsqueeze(0)
         return self._results(vector, k, ItemLists.from_lists([[item]]))
+
+    def vector_space(self) -> str:
+        """Hash of what makes vectors comparable: two releases of one model have the same.
+
+        Which items there are is no part of it, so that a refreshed release keeps it.
+        """
+        settings = json.dumps(self._model.config(), sort_keys=True)
+        digest = hashlib.sha256(f"{self._encoder.fingerprint} {settings}".encode())
+        for name, tensor in sorted(self._model.tensors().items()):
+            if not name.endswith(CATALOGUE_TENSORS):
+                digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
 
     def item_positions(self, item_ids: Sequence[str]) -> IntArray:
         """Index of each item, -1 where the release has none of that id."""

@@ -61,16 +61,17 @@ def train(
     if initial_model:
         initial, inputs["initial_model"] = _open_initial(Path(initial_model), content.encoder)
     checkpoint = _checkpoint(checkpoints, chosen, inputs) if checkpoints else None
+    is_first = Ranks.current().rank == 0
     with progress("train", chosen.num_epochs, "epochs") as advance:
         on = Fitting(
             data,
             content.embeddings,
             initial,
             checkpoint,
-            on_epoch=lambda epoch: advance(1, _as_note(epoch)),
+            on_epoch=lambda epoch: advance(1, _as_note(epoch)) if is_first else None,
         )
         fitted, curves = fit(chosen, on)
-    if Ranks.current().rank:
+    if not is_first:
         return
     with new_artifact(model, ArtifactKind.RETRIEVAL_MODEL, STEP) as draft:
         save_model(fitted, data.item_ids, draft.folder)
@@ -86,7 +87,7 @@ def train(
         }
         draft.inputs = inputs
     if checkpoint:
-        checkpoint.delete()
+        checkpoint.delete(num_parts=len(curves))
 
 
 def _open_initial(folder: Path, encoder: EncoderRecord) -> tuple[RetrievalModel, str]:

@@ -49,7 +49,7 @@ class Checkpoint:
             tensors |= {
                 f"{OPTIMISER}{parameter}.{name}": tensor for name, tensor in moments.items()
             }
-        contiguous = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
+        contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
         header = {CURVE: json.dumps([asdict(epoch) for epoch in curve])}
         filesystems.write_bytes(self.path, save(contiguous, header))
 
@@ -79,10 +79,10 @@ class Checkpoint:
         """That of one of several trainings of the same run."""
         return Checkpoint(f"{self.path.removesuffix(SUFFIX)}-{number}{SUFFIX}")
 
-    def delete(self) -> None:
-        """Forget the state, and that of every part."""
-        parts = filesystems.match_files(f"{self.path.removesuffix(SUFFIX)}-*{SUFFIX}")
-        filesystems.delete_files([self.path, *(file.path for file in parts)])
+    def delete(self, num_parts: int) -> None:
+        """Forget the state, and that of so many parts."""
+        parts = [self.part(number) for number in range(1, num_parts + 1)]
+        filesystems.delete_files([self.path, *(part.path for part in parts)])
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -21,8 +21,8 @@ class SoftmaxConfig(BaseModel):
 
     candidates: Candidates = Field(
         default=Candidates.FULL,
-        description="full: the catalogue; sampled: the batch's targets and as many others, drawn "
-        "anew each step; in_batch: the batch's targets.",
+        description="full: the catalogue; sampled: the batch's targets and num_negatives others, "
+        "drawn anew each step; in_batch: the batch's targets.",
     )
     num_negatives: Annotated[
         int, Field(ge=0, description="Items drawn for `sampled`, from the whole catalogue.")
@@ -31,7 +31,7 @@ class SoftmaxConfig(BaseModel):
         default=False, description="Correct for how likely an item was to be a candidate."
     )
     exclude_same_user: bool = Field(
-        default=False, description="What a sequence takes elsewhere is no negative."
+        default=False, description="Another target of the same sequence is no negative."
     )
 
     @model_validator(mode="after")
@@ -71,6 +71,16 @@ class OneTarget(BaseModel):
     max_items: Annotated[
         int | None, Field(ge=2, description="Nor do users with more [40]; null: no bound.")
     ] = None
+
+    @model_validator(mode="after")
+    def _somebody_can_teach(self) -> Self:
+        if self.max_items is not None and self.max_items < self.min_items:
+            raise ValueError(f"max_items {self.max_items} is less than min_items {self.min_items}")
+        if self.softmax.exclude_same_user:
+            raise ValueError(
+                "exclude_same_user needs several targets of a user, one_target has one"
+            )
+        return self
 
 
 class Cut(StrEnum):

@@ -59,7 +59,7 @@ def next_item_batches(
 ) -> Iterator[tuple[NextItemBatch, float]]:
     """One pass, in random order, each batch with the share of the pass at its middle.
 
-    A batch has `batch_size` targets, and more by less than a sequence.
+    A batch has `batch_size` targets, more or fewer by less than a sequence; the last has the rest.
     """
     if isinstance(objective, OneTarget):
         windows = draw_windows(objective, histories, max_history, rng)

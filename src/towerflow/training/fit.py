@@ -27,9 +27,7 @@ from towerflow.training.config import TrainingConfig
 from towerflow.training.loop import TrainingLog, train_model
 
 # What may differ from the initial model: it shapes no weight and changes no vector.
-FREE_SETTINGS: Final = frozenset(
-    {"dropout", "attention_dropout", "temperature", "item_tower", "input_dropout"}
-)
+FREE_SETTINGS: Final = frozenset({"dropout", "attention_dropout", "input_dropout", "temperature"})
 
 
 Curves = dict[str, list[Epoch]]  # by kind of the model, or member of a blend
@@ -66,10 +64,6 @@ def fit(recipe: Recipe, on: Fitting) -> tuple[RetrievalModel, Curves]:
             expected="none, or a recipe of kind learn to go on with it",
             found=f"a recipe of kind {recipe.model.kind}",
         )
-    if isinstance(recipe.model, LearnConfig) and not recipe.training.epochs and not on.initial:
-        raise InputError(
-            "recipe", field="training.epochs", expected="0 with an initial model only", found="none"
-        )
     histories = on.dataset.lists(Split.TRAIN)
     match recipe.model:
         case PopularityConfig():
@@ -101,6 +95,10 @@ def _fit_blend(members: Sequence[MemberConfig], on: Fitting) -> tuple[Blend, Cur
 def _fit_tower(
     config: LearnConfig | SASRecConfig, training: TrainingConfig, on: Fitting
 ) -> tuple[Learn | SASRec, list[Epoch]]:
+    if not training.epochs and not on.initial:
+        raise InputError(
+            "recipe", field="training.epochs", expected="0 with an initial model only", found="none"
+        )
     device = _device()
     # On a GPU some operations have no deterministic form.
     torch.use_deterministic_algorithms(mode=device.type == "cpu")

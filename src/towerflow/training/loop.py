@@ -29,6 +29,12 @@ SELECTION_CUTOFF: Final = 10
 ADAM_BETAS: Final = (0.9, 0.98)  # these and epsilon are those of LEARN's public code
 ADAM_EPSILON: Final = 1e-6
 
+_HINTS: Final = {
+    "next_item": "two more of each user's items may be kept for validation and test",
+    "one_target": "min_items and max_items say who may teach",
+    "all_action": "a cut at random suits users who do not stay from before the timestamp to after",
+}
+
 Batch = tuple[NextItemBatch | AllActionBatch, CandidateItems | None, float]
 
 
@@ -93,6 +99,12 @@ def train_model(
     )
     state = checkpoint.load(model, optimiser) if checkpoint else None
     best, curve = state or (copy.deepcopy(model.state_dict()), [])
+    if ranks.agree(len(curve)) != len(curve):
+        raise InputError(
+            "checkpoints",
+            expected="a folder that all processes see",
+            found=f"{len(curve)} epochs in it here, another number for the first process",
+        )
     for epoch in curve:
         on_epoch(epoch)
     for number in range(len(curve) + 1, config.epochs + 1):
@@ -101,7 +113,8 @@ def train_model(
         model.train()
         loss = _run_epoch(number, model, forward, optimiser, config, log)
         model.eval()
-        curve.append(Epoch(number, loss, validation_score(model, embeddings, validation)))
+        score = 0.0 if ranks.rank else validation_score(model, embeddings, validation)
+        curve.append(Epoch(number, loss, ranks.agree(score)))
         if _best(curve, validation) is curve[-1]:
             best = copy.deepcopy(model.state_dict())
         if checkpoint and ranks.rank == 0:
@@ -150,21 +163,29 @@ def _run_epoch(
         progress = (number - 1 + share_done) / config.epochs
         for group in optimiser.param_groups:
             group["lr"] = config.learning_rate * warmup_cosine(progress, config.warmup_share)
-        loss = forward(batch, candidates)
+        step_loss = forward(batch, candidates)
         optimiser.zero_grad()
-        loss.backward()
+        step_loss.backward()
         if config.max_gradient_norm:
             nn.utils.clip_grad_norm_(model.parameters(), config.max_gradient_norm)
         optimiser.step()
-        losses.append(loss.detach())
+        losses.append(step_loss.detach())
     if not losses:
         raise InputError(
             "the training split",
             expected=f"users that objective {config.objective.kind} can learn from",
             found="none",
-            hint="two more of each user's items are kept for validation and test",
+            hint=_HINTS[config.objective.kind],
         )
-    return ranks.mean(torch.stack(losses).mean())
+    loss = ranks.mean(torch.stack(losses).mean())
+    if not math.isfinite(loss):
+        raise InputError(
+            f"training, epoch {number}",
+            expected="a finite loss",
+            found=str(loss),
+            hint="lower learning_rate",
+        )
+    return loss
 
 
 def _batches(

@@ -37,8 +37,23 @@ class Ranks:
         gathered = dist_nn.all_gather(padded)  # type: ignore[no-untyped-call]
         return torch.cat([part[:count] for part, count in zip(gathered, counts, strict=True)])
 
+    def agree(self, value: float) -> float:
+        """What the first rank says: machines may differ in the last digit, decisions must not."""
+        if self.num_ranks == 1:
+            return value
+        said = torch.tensor([value], dtype=torch.float64, device=_collective_device())
+        dist.broadcast(said, src=0)
+        return said.item()
+
     def mean(self, value: Tensor) -> float:
         """Mean of a number over the ranks."""
         if self.num_ranks > 1:
             dist.all_reduce(value)
         return value.item() / self.num_ranks
+
+
+def _collective_device() -> torch.device:
+    """Where a collective wants its tensors: NCCL knows GPUs only."""
+    if not torch.cuda.is_available() or dist.get_backend() == "gloo":
+        return torch.device("cpu")
+    return torch.device("cuda", torch.cuda.current_device())

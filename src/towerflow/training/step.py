@@ -41,7 +41,7 @@ class TrainingStep(nn.Module):
     def forward(
         self, batch: NextItemBatch | AllActionBatch, candidates: CandidateItems | None
     ) -> Tensor:
-        """Mean loss of a target (of a pair, for all-action), times this rank's share."""
+        """Loss of this rank's part: sum over its targets (or pairs) × num_ranks / all of them."""
         if isinstance(batch, AllActionBatch):
             return self.all_action(batch)
         assert candidates is not None, "chosen for every batch but all-action"

@@ -1,12 +1,15 @@
 """The task: what came before is history, the whole catalogue competes."""
 
 import numpy as np
+import pytest
 import torch
 
 from tests.conftest import Run
+from towerflow.evaluation import protocol
 from towerflow.evaluation.protocol import Task, evaluate_model, task
 from towerflow.interactions.dataset import Dataset
 from towerflow.interactions.histories import ItemLists
+from towerflow.models.content_mean import ContentMean, ContentMeanConfig
 from towerflow.models.popularity import Popularity
 from towerflow.schema import Split
 
@@ -29,6 +32,23 @@ def test_what_a_user_has_seen_is_never_recommended(shop_run: Run) -> None:
     result = evaluate_model(model, torch.zeros(data.num_items, 1), test, (10,))
     for row in range(len(test.users)):
         assert not np.isin(result.recommended[row], test.histories[row]).any()
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 40])
+def test_blocks_of_users_change_nothing(
+    shop_run: Run, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    data = Dataset.open(shop_run.dataset)
+    test = task(data, Split.TEST)
+    short = Task(test.users, test.histories.last(2), test.relevant, seen=test.histories)
+    model = ContentMean.fit(torch.eye(data.num_items), ContentMeanConfig(standardise=False))
+    for given in (test, short):
+        monkeypatch.setattr(protocol, "USERS_AT_ONCE", 4096)
+        whole = evaluate_model(model, torch.eye(data.num_items), given, (10,))
+        monkeypatch.setattr(protocol, "USERS_AT_ONCE", at_once)
+        parts = evaluate_model(model, torch.eye(data.num_items), given, (10,))
+        assert np.array_equal(parts.recommended, whole.recommended)
+        assert parts.means() == whole.means()
 
 
 def test_a_catalogue_smaller_than_k_is_ranked_whole() -> None:

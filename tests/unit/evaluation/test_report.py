@@ -13,7 +13,7 @@ from towerflow.evaluation.protocol import CUTOFFS, evaluate_model, task
 from towerflow.evaluation.report import render_report
 from towerflow.interactions.dataset import Dataset
 from towerflow.models.files import load_model
-from towerflow.schema import Split
+from towerflow.schema import Manifest, Split
 from towerflow.storage.artifact import read_manifest
 
 LOADING = {"src", "href", "data", "action", "xlink:href"}
@@ -79,26 +79,53 @@ def test_it_has_the_verdict_the_numbers_and_described_charts(shop_run: Run) -> N
     for values in (metrics.model, *metrics.baselines.values()):
         assert all(f"<td>{value:.4f}</td>" in html for value in values.values())
     charts = Page(html).charts
-    assert [label.split(":")[0] for label in charts] == [
+    assert [label.split(": from")[0].split(": this")[0] for label in charts] == [
         "NDCG@10",
         "NDCG@20",
         "NDCG@50",
-        "validation ndcg@10 by epoch",
-        "training loss by epoch",
+        "learn: validation ndcg@10 by epoch",
+        "learn: training loss by epoch",
     ]
     assert "Where it was right" in html
     assert "✓" in html
 
 
-def test_it_says_so_when_a_baseline_is_better_and_escapes_titles(shop_run: Run) -> None:
-    data = Dataset.open(shop_run.dataset)
-    data.titles[:] = [f"<script>{title}</script>" for title in data.titles]
+def rendered(
+    shop_run: Run, data: Dataset, model: Manifest, metrics: dict[str, float] | None = None
+) -> str:
+    """The report on the shop's model, with another manifest or other metrics."""
     test = task(data, Split.TEST)
     embeddings = ItemEmbeddings.open(shop_run.item_embeddings).embeddings
     result = evaluate_model(load_model(shop_run.model), embeddings, test, CUTOFFS)
     measured = EvaluationMetrics.read(shop_run.metrics)
-    worse = measured.model_copy(update={"model": dict.fromkeys(measured.model, 0.0)})
-    html = render_report(data, test, result, worse, read_manifest(shop_run.model))
+    shown = measured.model_copy(update={"model": metrics or measured.model})
+    return render_report(data, test, result, shown, model)
+
+
+def test_every_training_has_its_charts_and_models_that_were_not_trained_have_none(
+    shop_run: Run,
+) -> None:
+    manifest = read_manifest(shop_run.model)
+    curve = [{"epoch": 1, "loss": 2.0, "ndcg@10": 0.25}, {"epoch": 2, "loss": 1.5, "ndcg@10": 0.5}]
+    curves = {"1. learn": curve, "2. sasrec": curve[:1], "3. learn": []}
+    for drawn, names in ((curves, ["1. learn", "2. sasrec"]), ({}, []), ({"learn": []}, [])):
+        other = manifest.model_copy(update={"details": manifest.details | {"curves": drawn}})
+        charts = Page(rendered(shop_run, Dataset.open(shop_run.dataset), other)).charts
+        assert [label.split(": from")[0] for label in charts[len(CUTOFFS) :]] == [
+            f"{name}: {what} by epoch"
+            for name in names
+            for what in ("validation ndcg@10", "training loss")
+        ]
+        if names:
+            assert "from 0.2500, best 0.5000 at 2, last 0.5000" in charts[len(CUTOFFS)]
+            assert "from 2.0000, best 1.5000 at 2, last 1.5000" in charts[len(CUTOFFS) + 1]
+
+
+def test_it_says_so_when_a_baseline_is_better_and_escapes_titles(shop_run: Run) -> None:
+    data = Dataset.open(shop_run.dataset)
+    data.titles[:] = [f"<script>{title}</script>" for title in data.titles]
+    nothing = dict.fromkeys(EvaluationMetrics.read(shop_run.metrics).model, 0.0)
+    html = rendered(shop_run, data, read_manifest(shop_run.model), nothing)
     assert "does <strong>not</strong> beat the baseline" in html
     assert "<script>" not in html
     assert "&lt;script&gt;" in html

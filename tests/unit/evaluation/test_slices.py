@@ -50,6 +50,15 @@ def test_slices_without_anybody_are_left_out(slices: dict[str, dict[str, float]]
     assert not any("101 or more" in name for name in slices)
 
 
+def test_users_without_a_history_have_a_slice_of_their_own() -> None:
+    task = Task(np.arange(2), ItemLists.from_lists([[], [0]]), ItemLists.from_lists([[0], [25]]))
+    result = evaluate_model(MODEL, EMBEDDINGS, task, (10,))
+    slices = slice_metrics(MODEL, EMBEDDINGS, task, result, TIMES_TAKEN)
+    cold = slices["users with 0 interactions before"]
+    assert (cold["users"], cold["recall@10"]) == (1, 1)
+    assert slices["users with 1 interaction before"]["users"] == 1
+
+
 def test_what_was_seen_stays_hidden_when_the_model_may_know_less(
     slices: dict[str, dict[str, float]],
 ) -> None:

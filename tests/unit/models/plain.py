@@ -80,13 +80,15 @@ def transformer(weights: Weights, config: TransformerConfig, tokens: Floats) -> 
 
 
 def learn(weights: Weights, config: LearnConfig, items: list[int], embeddings: Floats) -> Floats:
-    """`[length, dim]`: LEARN's tower over one sequence; unknown items share the last id."""
+    """`[length, dim]`: LEARN's tower over one sequence; the last id is nobody's and zero."""
     tokens = np.zeros((len(items), config.width))
     if config.item_input != "id":
         content = (embeddings[items] - weights["standardise.mean"]) / weights["standardise.scale"]
         tokens = tokens + linear(weights, "content_adaptor", content)
     if config.item_input != "content":
-        ids = weights["item_ids.weight"]
-        tokens = tokens + np.stack([ids[item] if item < len(ids) else ids[-1] for item in items])
+        ids = weights["item_ids.weight"][:-1]
+        tokens = tokens + np.stack(
+            [ids[item] if item < len(ids) else np.zeros(config.width) for item in items]
+        )
     hidden = transformer(part(weights, "transformer"), config, tokens)
     return unit(linear(weights, "output_projection", hidden))

@@ -1,5 +1,6 @@
 """The baselines, by hand."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,7 +19,7 @@ def test_popularity_scores_by_count_for_everybody() -> None:
 
 
 def test_popularity_gives_items_that_came_later_nothing() -> None:
-    model = Popularity.fit(HISTORIES, num_items=3)
+    model = Popularity.fit(HISTORIES, num_items=3).for_items(np.array([0, 1, 2, -1, -1]))
     assert model.item_vectors(torch.zeros(5, 2)).flatten().tolist() == [1, 2, 1, 0, 0]
 
 

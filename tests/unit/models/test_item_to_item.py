@@ -115,9 +115,10 @@ def test_an_item_taken_twice_votes_once() -> None:
 
 
 def test_new_items_score_zero_and_have_no_vote() -> None:
-    model = ItemToItem(knn())
+    known = ItemToItem(knn())
+    model = known.for_items(np.array([0, 1, 2, 3, -1, -1]))
     found = scores(model, [[0, 5, 1], [4]], num_items=6)
-    assert found[0, :4].tolist() == scores(model, [[0, 1]])[0].tolist()
+    assert found[0, :4].tolist() == scores(known, [[0, 1]])[0].tolist()
     assert not found[:, 4:].any()
     assert not found[1].any()
     assert not model.serves_new_items

@@ -12,6 +12,7 @@ from towerflow.models.packed import PackedSequences
 from towerflow.models.standardise import Standardise
 
 NUM_KNOWN, NUM_ITEMS, EMBEDDING_DIM = 6, 8, 5
+LATER = np.array([0, 1, 2, 3, 4, 5, -1, -1])
 EMBEDDINGS = torch.randn(NUM_ITEMS, EMBEDDING_DIM, generator=torch.Generator().manual_seed(4)) + 1
 HISTORIES = [[0, 1, 2, 3], [7, 5], [4, 4, 6]]
 ALL_INPUTS = list(ItemInput)
@@ -24,14 +25,16 @@ def config_of(**settings: object) -> LearnConfig:
 
 
 def made(config: LearnConfig, is_standard: bool = True) -> Learn:
-    """Random weights, ids and norms too: those start at 0 or 1; ready to score."""
+    """Random weights, ids and norms too: those start at 0 or 1; the last items came later."""
     torch.manual_seed(3)
     model = Learn(config, EMBEDDING_DIM, NUM_KNOWN)
     for weight in model.parameters():
         torch.nn.init.normal_(weight, std=0.5)
+    if hasattr(model, "item_ids"):
+        torch.nn.init.zeros_(model.item_ids.weight[NUM_KNOWN:])
     if is_standard:
         model.standardise = Standardise.fit(torch.randn(50, EMBEDDING_DIM) * 3 + 1)
-    return model.eval()
+    return model.for_items(LATER).eval()
 
 
 def packed(lists: list[list[int]]) -> PackedSequences:
@@ -142,7 +145,7 @@ def test_an_item_is_scored_alone_whatever_training_did(tower: ItemTower) -> None
 
 
 @torch.inference_mode()
-def test_items_that_came_later_share_the_last_id() -> None:
+def test_items_that_came_later_have_no_id() -> None:
     model = made(config_of(item_input="id"))
     assert model.item_ids.num_embeddings == NUM_KNOWN + 1
     vectors = model.item_vectors(EMBEDDINGS)
@@ -162,7 +165,9 @@ def test_an_id_beside_content_starts_as_nothing() -> None:
     torch.manual_seed(0)
     both = Learn(config_of(item_input="content_id"), EMBEDDING_DIM, NUM_KNOWN)
     assert not both.item_ids.weight.any()
-    assert Learn(config_of(item_input="id"), EMBEDDING_DIM, NUM_KNOWN).item_ids.weight.any()
+    ids = Learn(config_of(item_input="id"), EMBEDDING_DIM, NUM_KNOWN).item_ids.weight
+    assert ids[:NUM_KNOWN].any(dim=1).all()
+    assert not ids[NUM_KNOWN:].any()
 
 
 @pytest.mark.parametrize(
@@ -178,3 +183,25 @@ def test_ids_alone_do_not_look_at_the_content() -> None:
     other = torch.full_like(EMBEDDINGS, torch.nan)
     read = packed(HISTORIES)
     assert torch.equal(model.read(read, other), model.read(read, EMBEDDINGS))
+
+
+@pytest.mark.parametrize("tower", [ItemTower.SINGLE, ItemTower.SEQUENCE])
+@torch.inference_mode()
+def test_input_dropout_is_of_what_the_user_tower_reads_in_training(tower: ItemTower) -> None:
+    model = made(config_of(item_tower=tower, dropout=0.0, input_dropout=0.5))
+    read, some = packed(HISTORIES), torch.arange(NUM_ITEMS)
+    expected = expected_of(model, HISTORIES)
+    np.testing.assert_allclose(model.read(read, EMBEDDINGS).numpy(), expected, atol=1e-5)
+    items, targets = model.vectors_of(some, EMBEDDINGS), model.read_targets(read, EMBEDDINGS)
+    model.train()
+    assert not torch.allclose(model.read(read, EMBEDDINGS), model.read(read, EMBEDDINGS))
+    assert torch.equal(model.vectors_of(some, EMBEDDINGS), items)
+    assert torch.equal(model.read_targets(read, EMBEDDINGS), targets)
+
+
+@torch.inference_mode()
+def test_input_dropout_drops_the_share_that_it_says_and_keeps_the_mean() -> None:
+    model = made(config_of(dropout=0.0, input_dropout=0.25)).train()
+    dropped = model.input_dropout(torch.ones(100_000))
+    assert (dropped == 0).float().mean().item() == pytest.approx(0.25, abs=0.01)
+    assert dropped.mean().item() == pytest.approx(1.0, abs=0.02)

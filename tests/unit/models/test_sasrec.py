@@ -12,6 +12,7 @@ from towerflow.models.packed import PackedSequences
 from towerflow.models.sasrec import SASRec, SASRecConfig
 
 NUM_KNOWN = 6
+LATER = np.array([0, 1, 2, 3, 4, 5, -1, -1])
 EMBEDDINGS = torch.zeros(8, 3)  # two items came after training; content says nothing
 
 
@@ -23,7 +24,7 @@ def made(positions: str = "learned", num_layers: int = 2, dropout: float = 0.5) 
     model = SASRec(SASRecConfig.model_validate(sizes | more), NUM_KNOWN)
     for weight in model.parameters():
         torch.nn.init.normal_(weight, std=0.5)
-    return model.eval()
+    return model.for_items(LATER).eval()
 
 
 MODEL = made()
@@ -79,11 +80,13 @@ def test_unknown_items_take_no_place_among_the_recent() -> None:
 
 
 @torch.inference_mode()
-def test_item_vectors_are_the_table_and_zeros_for_new_items() -> None:
+def test_item_vectors_are_the_table_and_its_mean_for_new_items() -> None:
     vectors = MODEL.item_vectors(EMBEDDINGS)
     assert torch.equal(vectors[:NUM_KNOWN], MODEL.item_table.weight)
-    assert torch.equal(vectors[NUM_KNOWN:], torch.zeros(2, 8))
-    assert not (users([[0, 1]]) @ vectors.T)[:, NUM_KNOWN:].any()
+    torch.testing.assert_close(vectors[NUM_KNOWN:], vectors[:NUM_KNOWN].mean(dim=0).expand(2, 8))
+    scores = users([[0, 1]]) @ vectors.T
+    average = scores[:, :NUM_KNOWN].mean(dim=1, keepdim=True)
+    torch.testing.assert_close(scores[:, NUM_KNOWN:], average.expand(1, 2))
     assert not MODEL.serves_new_items
 
 

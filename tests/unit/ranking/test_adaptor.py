@@ -151,14 +151,15 @@ def test_an_adaptor_is_an_artifact_and_its_features_stand_beside_the_pairs(
     torch.testing.assert_close(torch.tensor(features["fusion"].to_pylist()), fused)
 
 
-def test_an_adaptor_of_another_release_is_refused(release: Path, tmp_path: Path) -> None:
+def test_an_adaptor_of_another_model_is_refused(release: Path, tmp_path: Path) -> None:
     write_pairs(release, tmp_path / "pairs.parquet")
     folder = tmp_path / "adaptor"
     train_ranking_adaptor(
         release, tmp_path / "pairs.parquet", RankingAdaptorConfig(epochs=1), folder
     )
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["details"]["release_id"] = "r-other"
+    assert manifest["details"]["vector_space"] == Release(release).vector_space()
+    manifest["details"] |= {"release_id": "r-other", "vector_space": "another"}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(InputError, match="found r-other's"):
         write_ranking_features(

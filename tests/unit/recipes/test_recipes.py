@@ -3,8 +3,9 @@
 import pytest
 
 from towerflow.errors import InputError
-from towerflow.models.learn import LearnConfig
-from towerflow.recipes import DEFAULT_RECIPE, load_recipe, recipe_names
+from towerflow.models.learn import ItemInput, LearnConfig
+from towerflow.models.sasrec import SASRecConfig
+from towerflow.recipes import DEFAULT_RECIPE, BlendConfig, load_recipe, recipe_names
 from towerflow.training.config import AllAction, Candidates, NextItem, OneTarget
 
 LEARN = "description: mine\nmodel: {kind: learn}\n"
@@ -15,8 +16,15 @@ def test_every_shipped_recipe_is_valid(name: str) -> None:
     assert load_recipe(name).description
 
 
-def test_the_default_recipe_is_learn() -> None:
-    assert isinstance(load_recipe(DEFAULT_RECIPE).model, LearnConfig)
+def test_the_default_recipe_is_learn_beside_sasrec() -> None:
+    assert DEFAULT_RECIPE == "learn"
+    model = load_recipe(DEFAULT_RECIPE).model
+    assert isinstance(model, BlendConfig)
+    tower, ids = (member.model for member in model.members)
+    assert isinstance(tower, LearnConfig)
+    assert tower.item_input is ItemInput.CONTENT_ID
+    assert isinstance(ids, SASRecConfig)
+    assert sum(member.weight for member in model.members) == pytest.approx(1)
 
 
 def test_a_recipe_can_be_given_as_text() -> None:
@@ -87,6 +95,8 @@ def test_a_mistake_names_the_key(text: str, parts: list[str]) -> None:
             ["num_negatives", "'sampled'"],
         ),
         ("kind: next_item, softmax: {log_q: true}", ["log_q", "'full'"]),
+        ("kind: one_target, min_items: 5, max_items: 4", ["max_items 4", "less than min_items 5"]),
+        ("kind: one_target, softmax: {exclude_same_user: true}", ["exclude_same_user", "has one"]),
     ],
 )
 def test_a_contradiction_within_an_objective_is_refused(objective: str, parts: list[str]) -> None:

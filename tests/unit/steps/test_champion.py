@@ -52,7 +52,7 @@ def test_a_model_that_knows_its_items_only_is_refused(shop_run: Run, tmp_path: P
     with new_artifact(release_folder(tmp_path, "r-p"), ArtifactKind.RELEASE, "test") as draft:
         ignore = shutil.ignore_patterns(MANIFEST_FILE)
         shutil.copytree(live, draft.folder, dirs_exist_ok=True, ignore=ignore)
-        save_model(Popularity(torch.ones(50)), draft.folder / "model")
+        save_model(Popularity(torch.ones(50)), list(map(str, range(50))), draft.folder / "model")
         draft.details = read_manifest(live).details
     point_to(tmp_path, "r-p", "today")
     with pytest.raises(InputError, match="knows items by their text, found popularity"):

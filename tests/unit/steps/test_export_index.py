@@ -34,6 +34,7 @@ def test_it_carries_all_that_serving_needs(shop_run: Run) -> None:
         "item_embeddings.safetensors",
         "items.parquet",
         "model/config.json",
+        "model/item_ids.parquet",
         "model/model.safetensors",
     }
     assert Dataset.open(shop_run.dataset).lists(*Split).lengths.sum() == 279

@@ -76,10 +76,18 @@ def test_the_same_seed_gives_the_same_weights_to_the_byte(shop_run: Run, tmp_pat
     assert read_manifest(tmp_path / "again") == read_manifest(shop_run.model)
 
 
+def curve_of(folder: Path) -> list[dict[str, float]]:
+    """The one that a LEARN has."""
+    curves = read_manifest(folder).details["curves"]
+    assert isinstance(curves, dict)
+    assert list(curves) == ["learn"]
+    return curves["learn"]
+
+
 def test_the_manifest_keeps_settings_and_curve(shop_run: Run) -> None:
-    manifest = read_manifest(shop_run.model)
-    curve = manifest.details["curve"]
+    manifest, curve = read_manifest(shop_run.model), curve_of(shop_run.model)
     assert isinstance(curve, list)
+    assert manifest.counts["epochs"] == 60
     assert [epoch["epoch"] for epoch in curve] == list(range(1, 61))
     assert curve[-1]["loss"] < curve[0]["loss"]
     settings = manifest.details["settings"]
@@ -108,14 +116,12 @@ def test_weights_are_carried_over_from_a_model_an_index_or_a_release(
     manifest = read_manifest(tmp_path / "model")
     assert manifest.inputs["initial_model"] == read_manifest(folder).content_hash
     assert manifest.counts["epochs"] == 0
-    assert manifest.details["curve"] == []
+    assert curve_of(tmp_path / "model") == []
 
 
 def test_training_goes_on_from_the_initial_model(shop_run: Run, tmp_path: Path) -> None:
     train_from(shop_run, tmp_path / "model", THREE_EPOCHS, shop_run.model)
-    curves = [
-        read_manifest(folder).details["curve"] for folder in (shop_run.model, tmp_path / "model")
-    ]
+    curves = [curve_of(folder) for folder in (shop_run.model, tmp_path / "model")]
     assert curves[1][0]["loss"] < curves[0][0]["loss"]
     assert not have_same_weights(tmp_path / "model", shop_run.model)
 
@@ -222,7 +228,10 @@ def test_the_state_is_kept_if_the_model_could_not_be_written(
 
 
 def test_only_the_first_of_several_processes_writes(
-    shop_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shop_run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     state = tmp_path / "states"
     interrupt(shop_run, tmp_path, monkeypatch)
@@ -230,4 +239,5 @@ def test_only_the_first_of_several_processes_writes(
         monkeypatch.setattr(train_module, "Ranks", SimpleNamespace(current=partial(Ranks, rank)))
         train_from(shop_run, tmp_path / "model", checkpoints=state)
         assert (tmp_path / "model").exists() == writes
+        assert ("3/3 epochs" in capsys.readouterr().out) == writes
         assert (list(state.iterdir()) == []) == writes

@@ -138,9 +138,28 @@ def test_it_is_one_file_that_can_be_deleted_twice(checkpoint: Checkpoint) -> Non
     train(FOUR, checkpoint=checkpoint)
     path = Path(checkpoint.path)
     assert [file.name for file in path.parent.iterdir()] == [path.name]
-    checkpoint.delete()
-    checkpoint.delete()
+    checkpoint.delete(num_parts=1)
+    checkpoint.delete(num_parts=1)
     assert not path.exists()
+
+
+def test_parts_lie_beside_it_and_are_deleted_with_it(tmp_path: Path) -> None:
+    checkpoint, other = (Checkpoint(str(tmp_path / f"{name}.safetensors")) for name in "ab")
+    parts = [checkpoint.part(number) for number in (1, 2, 3)]
+    for one in (checkpoint, *parts, other, other.part(1)):
+        train(FOUR.model_copy(update={"epochs": 1}), checkpoint=one)
+    names = ["a-1.safetensors", "a-2.safetensors", "a-3.safetensors", "a.safetensors"]
+    others = ["b-1.safetensors", "b.safetensors"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [*names, *others]
+    checkpoint.delete(num_parts=2)
+    left = sorted(file.name for file in tmp_path.iterdir())
+    assert left == ["a-3.safetensors", *others]  # as many parts as were asked for
+
+
+def test_parts_alone_are_deleted_too(checkpoint: Checkpoint) -> None:
+    train(FOUR.model_copy(update={"epochs": 1}), checkpoint=checkpoint.part(2))
+    checkpoint.delete(num_parts=2)
+    assert list(Path(checkpoint.path).parent.iterdir()) == []
 
 
 @pytest.mark.parametrize("damage", ["cut short", "empty", "not one", "no curve", "no header"])

@@ -15,9 +15,11 @@ from torch import Tensor
 
 from tests.conftest import SMALL_RECIPE, Run
 from tests.unit.training.circle import CONFIG, EMBEDDINGS, LOG, NEXT, new_model
+from towerflow.errors import InputError
 from towerflow.models.files import load_model
 from towerflow.steps.train import train as train_step
 from towerflow.storage.artifact import read_manifest
+from towerflow.training import loop
 from towerflow.training.checkpoint import Checkpoint, Epoch
 from towerflow.training.config import (
     AllAction,
@@ -29,9 +31,11 @@ from towerflow.training.config import (
     TrainingConfig,
 )
 from towerflow.training.loop import train_model
+from towerflow.training.ranks import Ranks
 
 NUM_RANKS: Final = 2
 IN_BATCH: Final = SoftmaxConfig(candidates=Candidates.IN_BATCH, log_q=True, exclude_same_user=True)
+OF_OTHERS: Final = SoftmaxConfig(candidates=Candidates.IN_BATCH, log_q=True)
 SAMPLED: Final = SoftmaxConfig(candidates=Candidates.SAMPLED, num_negatives=4)
 # Of 40 users, so that batches of three end with one of a single user: fewer than there are ranks.
 CASES: Final = {
@@ -40,7 +44,10 @@ CASES: Final = {
     "next_item_sampled": (NextItem(softmax=SAMPLED), 40),
     "one_sequence_a_batch": (NextItem(), 1),
     "one_target": (OneTarget(), 3),
-    "one_target_in_batch": (OneTarget(softmax=IN_BATCH), 3),
+    "one_target_in_batch": (
+        OneTarget(softmax=OF_OTHERS),
+        3,
+    ),
     "all_action": (AllAction(cut=Cut.RANDOM), 15),
     "all_action_few_users": (AllAction(cut=Cut.RANDOM), 3),
 }
@@ -77,6 +84,24 @@ def with_dropout(checkpoint: Checkpoint | None = None, stop_after: int = 0) -> d
     return with_losses(model.state_dict(), curve)
 
 
+def validations_of(rank: int) -> list[float]:
+    """What each epoch's validation was, where each process would find something else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "validation_score", lambda *_: 0.25 + rank)
+        curve = train_model(new_model(), config_of("next_item"), LOG, EMBEDDINGS, NEXT)
+    return [epoch.validation for epoch in curve]
+
+
+def refusal(rank: int, folder: Path) -> str:
+    """What is said to a process that sees another folder than the first one, which is done."""
+    name = "state" if rank == 0 else "elsewhere"
+    try:
+        with_dropout(Checkpoint(str(folder / f"{name}.safetensors")))
+    except InputError as error:
+        return str(error)
+    return "nothing"
+
+
 def work(rank: int, folder: Path) -> None:
     """What each of the processes does."""
     torch.set_num_threads(1)
@@ -91,6 +116,8 @@ def work(rank: int, folder: Path) -> None:
         with_dropout(checkpoint, stop_after=2)
     dist.barrier()
     save_file(with_dropout(checkpoint), folder / f"resumed-{rank}")
+    agreed = Ranks.current().agree(0.1 + rank)
+    (folder / f"said-{rank}").write_text(f"{agreed} {validations_of(rank)} {refusal(rank, folder)}")
     dist.destroy_process_group()
 
 
@@ -129,14 +156,26 @@ def test_processes_drop_out_differently(ranks: Path) -> None:
     assert difference(load_file(ranks / "dropout-0"), with_dropout()) > 1e-3
 
 
+def test_all_processes_take_the_word_and_the_validation_of_the_first(ranks: Path) -> None:
+    said = [(ranks / f"said-{rank}").read_text() for rank in range(NUM_RANKS)]
+    assert said[0] == "0.1 [0.25, 0.25] nothing"
+    assert said[1].startswith("0.1 [0.25, 0.25] checkpoints: ")
+
+
+def test_a_process_that_sees_no_checkpoint_where_the_first_does_says_so(ranks: Path) -> None:
+    said = (ranks / "said-1").read_text()
+    assert "expected a folder that all processes see, found 0 epochs in it here" in said
+
+
 def test_the_command_trains_one_model_in_the_processes_that_torchrun_started(
     shop_run: Run, tmp_path: Path
 ) -> None:
     recipe = SMALL_RECIPE.replace("dim: 8", "dim: 8, dropout: 0").replace("epochs: 60", "epochs: 2")
+    (tmp_path / "recipe.yaml").write_text(recipe)
     options = {
         "dataset": shop_run.dataset,
         "item-embeddings": shop_run.item_embeddings,
-        "recipe": recipe,
+        "recipe": tmp_path / "recipe.yaml",
         "checkpoints": tmp_path / "checkpoints",
         "model": tmp_path / "model",
     }

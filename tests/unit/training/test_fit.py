@@ -23,10 +23,11 @@ from towerflow.models.standardise import Standardise
 from towerflow.recipes import parse_recipe
 from towerflow.schema import Split
 from towerflow.training.checkpoint import Checkpoint, Epoch
-from towerflow.training.fit import fit
+from towerflow.training.fit import Curves, Fitting, fit
 
 LEARN = "kind: learn, width: 16, num_layers: 1, num_heads: 2, feedforward: 32, dim: 8"
 SASREC = "kind: sasrec, width: 16, num_layers: 1, num_heads: 2, feedforward: 32"
+STANDING_STILL = "epochs: 1, learning_rate: 1.0e-30"
 Inputs = tuple[Dataset, Tensor]
 
 
@@ -39,10 +40,12 @@ def inputs(shop_run: Run) -> Inputs:
 
 def made(
     inputs: Inputs, model: str, training: str = "epochs: 1", initial: RetrievalModel | None = None
-) -> tuple[RetrievalModel, list[Epoch]]:
-    """Fit a recipe that is given as its YAML."""
-    text = f"description: of a test\nmodel: {{{model}}}\ntraining: {{{training}}}\n"
-    return fit(parse_recipe(text, "recipe"), *inputs, initial)
+) -> tuple[RetrievalModel, Curves]:
+    """Fit a recipe that is given as its YAML; only towers are trained."""
+    text = f"description: of a test\nmodel: {{{model}}}\n"
+    if model.startswith(("kind: learn", "kind: sasrec")):
+        text += f"training: {{{training}}}\n"
+    return fit(parse_recipe(text, "recipe"), Fitting(*inputs, initial))
 
 
 def learn(
@@ -59,20 +62,21 @@ def learn(
 @pytest.mark.parametrize(
     ("model", "kind", "epochs"),
     [
-        ("kind: popularity", Popularity, 0),
-        ("kind: content_mean", ContentMean, 0),
-        ("kind: item_knn", ItemToItem, 0),
-        ("kind: ease", ItemToItem, 0),
-        (SASREC, SASRec, 1),
-        (LEARN, Learn, 1),
+        ("kind: popularity", Popularity, {}),
+        ("kind: content_mean", ContentMean, {}),
+        ("kind: item_knn", ItemToItem, {}),
+        ("kind: ease", ItemToItem, {}),
+        (SASREC, SASRec, {"sasrec": [1]}),
+        (LEARN, Learn, {"learn": [1]}),
     ],
 )
 def test_every_recipe_gives_a_model_of_its_kind_and_a_curve_if_it_is_trained(
-    inputs: Inputs, model: str, kind: type[RetrievalModel], epochs: int
+    inputs: Inputs, model: str, kind: type[RetrievalModel], epochs: dict[str, list[int]]
 ) -> None:
-    fitted, curve = made(inputs, model)
+    fitted, curves = made(inputs, model)
     assert type(fitted) is kind
-    assert [epoch.number for epoch in curve] == list(range(1, epochs + 1))
+    numbers = {name: [epoch.number for epoch in curve] for name, curve in curves.items()}
+    assert numbers == epochs
     assert fitted.item_vectors(inputs[1]).shape[0] == inputs[0].num_items
 
 
@@ -94,10 +98,11 @@ def test_embeddings_are_standardised_by_the_catalogue_if_that_is_asked(
 
 @pytest.mark.parametrize("model", [LEARN, SASREC])
 def test_first_weights_hang_on_the_seed_alone(inputs: Inputs, model: str) -> None:
+    """Steps of next to nothing leave them as they are."""
     fitted = []
     for drawn_before, seed in ((1, 7), (2, 7), (1, 8)):
         torch.manual_seed(drawn_before)
-        fitted.append(made(inputs, model, f"epochs: 0, seed: {seed}")[0].tensors())
+        fitted.append(made(inputs, model, f"{STANDING_STILL}, seed: {seed}")[0].tensors())
     first, again, other = fitted
     assert all(torch.equal(tensor, again[name]) for name, tensor in first.items())
     assert any(not torch.equal(tensor, other[name]) for name, tensor in first.items())
@@ -148,7 +153,7 @@ def test_training_starts_from_the_initial_model(inputs: Inputs) -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    ["dropout: 0.4", "attention_dropout: 0.2", "temperature: 0.1", "item_tower: sequence"],
+    ["dropout: 0.4", "attention_dropout: 0.2", "input_dropout: 0.3", "temperature: 0.1"],
 )
 def test_what_shapes_no_weight_may_differ(inputs: Inputs, changed: str) -> None:
     initial = learn(inputs)
@@ -181,6 +186,12 @@ def test_a_setting_that_differs_is_named_with_both_values(
     )
 
 
+def test_an_item_tower_that_differs_is_named_too(inputs: Inputs) -> None:
+    training = "epochs: 1, objective: {kind: all_action}"
+    with pytest.raises(InputError, match=r"model\.item_tower: expected single, .*found sequence"):
+        learn(inputs, f"{LEARN}, item_tower: sequence", training, learn(inputs))
+
+
 @pytest.mark.parametrize("item_input", ["id", "content_id"])
 def test_a_recipe_with_ids_takes_no_initial_model(inputs: Inputs, item_input: str) -> None:
     model = f"{LEARN}, item_input: {item_input}"
@@ -211,6 +222,16 @@ def test_a_recipe_that_can_not_start_from_a_model_refuses_one(inputs: Inputs, mo
         made(inputs, model, initial=initial)
 
 
+@pytest.mark.parametrize("initial", [False, True])
+def test_no_epochs_are_for_an_initial_model_alone(inputs: Inputs, initial: bool) -> None:
+    if initial:
+        assert learn(inputs, training="epochs: 0", initial=learn(inputs))
+        return
+    for model in (LEARN, SASREC):
+        with pytest.raises(InputError, match=r"training\.epochs: expected 0 with an initial model"):
+            made(inputs, model, "epochs: 0")
+
+
 def test_an_interrupted_fit_goes_on(inputs: Inputs, tmp_path: Path) -> None:
     recipe = parse_recipe(SMALL_RECIPE.replace("epochs: 60", "epochs: 3"), "recipe")
     checkpoint = Checkpoint(str(tmp_path / "state"))
@@ -220,11 +241,12 @@ def test_an_interrupted_fit_goes_on(inputs: Inputs, tmp_path: Path) -> None:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        fit(recipe, *inputs, checkpoint=checkpoint, on_epoch=stop)
+        fit(recipe, Fitting(*inputs, checkpoint=checkpoint, on_epoch=stop))
     told: list[Epoch] = []
-    again, curve = fit(recipe, *inputs, checkpoint=checkpoint, on_epoch=told.append)
-    whole, its_curve = fit(recipe, *inputs)
-    assert told == curve == its_curve
+    goes_on = Fitting(*inputs, checkpoint=checkpoint, on_epoch=told.append)
+    again, curves = fit(recipe, goes_on)
+    whole, its_curves = fit(recipe, Fitting(*inputs))
+    assert curves == its_curves == {"learn": told}
     assert isinstance(again, Learn)
     assert isinstance(whole, Learn)
     assert same_weights(again, whole)

@@ -1,6 +1,7 @@
 """Training learns a planted pattern by every objective, repeatably, and leaves the rest alone."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from towerflow.interactions.histories import ItemLists
 from towerflow.models.learn import ItemInput, ItemTower
 from towerflow.models.popularity import Popularity
 from towerflow.models.sasrec import SASRec, SASRecConfig
-from towerflow.training.checkpoint import Epoch
+from towerflow.training.checkpoint import Checkpoint, Epoch
 from towerflow.training.config import (
     AllAction,
     Candidates,
@@ -160,21 +161,32 @@ def test_no_epochs_leave_the_weights_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("objective", "name"),
+    ("objective", "name", "hint"),
     [
-        (NextItem(), "next_item"),
-        (OneTarget(), "one_target"),
-        (AllAction(), "all_action"),
-        (AllAction(cut=Cut.RANDOM), "all_action"),
+        (NextItem(), "next_item", "kept for validation"),
+        (OneTarget(), "one_target", "min_items and max_items"),
+        (AllAction(), "all_action", "a cut at random"),
+        (AllAction(cut=Cut.RANDOM), "all_action", "a cut at random"),
     ],
 )
 def test_nobody_to_learn_from_is_said(
-    objective: NextItem | OneTarget | AllAction, name: str
+    objective: NextItem | OneTarget | AllAction, name: str, hint: str
 ) -> None:
     single = TrainingLog(ItemLists.from_lists([[0], [1], []]), np.array([1.0, 2.0]), NUM_ITEMS)
     training = TRAINING.model_copy(update={"objective": objective})
-    with pytest.raises(InputError, match=f"users that objective {name} can learn from, found none"):
+    expected = f"users that objective {name} can learn from, found none.*{hint}"
+    with pytest.raises(InputError, match=expected):
         train_model(new_model(), training, single, EMBEDDINGS, NOBODY)
+
+
+def test_a_loss_that_is_not_finite_ends_training_before_it_is_kept(tmp_path: Path) -> None:
+    kept, told = Checkpoint(str(tmp_path / "state")), list[Epoch]()
+    broken = EMBEDDINGS.clone()
+    broken[3] = torch.nan
+    with pytest.raises(InputError, match=r"epoch 1: expected a finite loss, found nan.*lower"):
+        train_model(new_model(), TWO_EPOCHS, LOG, broken, NEXT, kept, told.append)
+    assert told == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_each_epoch_is_told_as_it_ends() -> None:
