@@ -38,7 +38,7 @@ REPEATS = 3
 Job = tuple[str, str, int]  # data set, recipe, seed
 Figures = dict[str, dict[str, list[dict[str, Any]]]]
 TIMED: Job = ("beauty", "learn", 0)
-MILLION = ("1000000", "100000", "384")
+MILLION = ("1000000", "20000", "384")
 
 
 def run(
