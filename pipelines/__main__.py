@@ -12,10 +12,15 @@ from pathlib import Path
 
 from kfp import compiler, components, dsl, local
 
+from pipelines.compare_models import compare_models
 from pipelines.refresh_items import refresh_items
 from pipelines.retrain import retrain
 
-PIPELINES = {"retrain": retrain, "refresh_items": refresh_items}
+PIPELINES = {
+    "retrain": retrain,
+    "refresh_items": refresh_items,
+    "compare_models": compare_models,
+}
 
 
 def compile_pipelines(output: Path) -> None:

@@ -34,6 +34,7 @@ def retrain(
     embedding_store: str,
     release_root: str,
     recipe: str = "learn",
+    seed: int = -1,
     initial_model: str = "",
     checkpoints: str = "",
     pooling: str = "",
@@ -84,6 +85,7 @@ def retrain(
         embedding_store: Root of the embedding store, local or gs://, shared by all runs.
         release_root: Folder where releases are published.
         recipe: Name of a recipe, or the YAML text of one.
+        seed: Of training, in place of the recipe's; -1: the recipe's own.
         initial_model: Folder of a model or release to start from; empty: from scratch.
         checkpoints: Folder, local or gs://, from which interrupted training goes on; empty: none.
         pooling: Mean, last or cls, of a text's token states; empty: what the LLM was made for.
@@ -170,6 +172,7 @@ def retrain(
         dataset=dataset,
         item_embeddings=item_embeddings,
         recipe=recipe,
+        seed=seed,
         initial_model=initial_model,
         checkpoints=checkpoints,
     ).set_display_name("Train")

@@ -167,7 +167,7 @@ def shop_run(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ru
     merge_embeddings(
         [root / f"shard-{shard}" for shard in shards], run.item_embeddings, root / "merged.json"
     )
-    train(dataset, run.item_embeddings, SMALL_RECIPE, "", "", run.model)
+    train(dataset, run.item_embeddings, SMALL_RECIPE, -1, "", "", run.model)
     evaluate(dataset, run.item_embeddings, run.model, run.metrics, run.report)
     assert gate(run.metrics, str(run.release_root), run.decision) == "open"
     export_index(dataset, run.item_embeddings, run.model, run.index)

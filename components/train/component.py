@@ -10,6 +10,7 @@ def train(
     dataset: dsl.Input[dsl.Dataset],
     item_embeddings: dsl.Input[dsl.Artifact],
     recipe: str,
+    seed: int,
     initial_model: str,
     checkpoints: str,
     model: dsl.Output[dsl.Model],
@@ -23,6 +24,7 @@ def train(
         dataset=Path(dataset.path),
         item_embeddings=Path(item_embeddings.path),
         recipe=recipe,
+        seed=int(seed),  # kfp.local hands the numbers of a loop over as floats
         initial_model=initial_model,
         checkpoints=checkpoints,
         model=Path(model.path),

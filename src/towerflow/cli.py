@@ -1,4 +1,4 @@
-"""The command line: `towerflow run | compile | recommend | similar`.
+"""The command line: `towerflow run | compare | compile | recommend | similar`.
 
 The only place that reads the environment and that turns errors into exit codes:
 1 for a run that failed, 2 for a mistake in what was asked.
@@ -7,17 +7,18 @@ The only place that reads the environment and that turns errors into exit codes:
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import torch
 import typer
-from rich.console import Console
 from transformers.utils import logging as transformers_logging
 
 from towerflow import bundled, cli_data, cli_encoder, cli_ranking, cli_store, cli_train
 from towerflow.cli_cache import cache_folder, checkpoint_folder, store_root
 from towerflow.cli_combine import combine
+from towerflow.cli_compare import compare
 from towerflow.cli_estimate import estimate
+from towerflow.cli_output import DEFAULT_OUTPUT, Output, announce, console
 from towerflow.cli_recipe import resolve_recipe
 from towerflow.cli_source import find_data
 from towerflow.embedding.devices import devices
@@ -33,11 +34,10 @@ from towerflow.recipes import DEFAULT_RECIPE, recipe_names
 from towerflow.retrieval.release import Release
 from towerflow.run_display import run_display
 from towerflow.steps.gate import OPEN, read_decision
+from towerflow.steps.train import OWN_SEED
 from towerflow.storage.artifact import read_manifest
 from towerflow.storage.filesystems import absolute
 from towerflow.summary import print_metrics, print_recommendations, print_run
-
-DEFAULT_OUTPUT: Final = Path("towerflow-out")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -50,15 +50,8 @@ app.add_typer(cli_ranking.app, name="ranking")
 app.command()(estimate)
 app.command()(cli_train.train)
 app.command()(combine)
-console = Console(highlight=False)
+app.command()(compare)
 
-
-def announce(line: str) -> None:
-    """Print a line of progress at once."""
-    console.print(line, markup=False, soft_wrap=True)
-
-
-Output = Annotated[Path, typer.Option(help="Folder for all that a run writes.")]
 PublishRoot = Annotated[
     Path | None,
     typer.Option(help="Where to publish.", show_default="<output>/releases/<name of the data>"),
@@ -72,6 +65,7 @@ def run(
     recipe: Annotated[
         str, typer.Option(help=f"{', '.join(recipe_names())}, or a YAML file of your own.")
     ] = DEFAULT_RECIPE,
+    seed: cli_train.Seed = OWN_SEED,
     initial_model: cli_train.InitialModel = "",
     checkpoints: cli_train.Checkpoints = "",
     release_root: PublishRoot = None,
@@ -116,6 +110,7 @@ def run(
         "embedding_store": store_root(embedding_store),
         "release_root": str(root),
         "recipe": recipe_text,
+        "seed": seed,
         "initial_model": absolute(initial_model) if initial_model else "",
         "checkpoints": checkpoint_folder(checkpoints),
         "pooling": pooling or encoder.pooling,
@@ -242,7 +237,7 @@ def recommend(
         raise InputError("recommend", expected="either --liked or --user", found="none or both")
     release = Release.current(release_root or only_release_root())
     history = release.history(user) if user else [release.find_item(name) for name in liked or []]
-    results = release.recommend(history, k)
+    results = release.recommend(history, k, user)
     print_recommendations(
         console,
         f"user {user}, newest first" if user else "liked, newest first",

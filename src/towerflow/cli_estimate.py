@@ -5,12 +5,12 @@ from typing import Annotated
 
 import torch
 import typer
-from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
 from towerflow import bundled, cli_data, cli_encoder
 from towerflow.cli_cache import cache_folder
+from towerflow.cli_output import announce, console
 from towerflow.cli_source import DataSource, find_data
 from towerflow.embedding.devices import devices
 from towerflow.embedding.encoder import FrozenEncoder
@@ -22,8 +22,6 @@ from towerflow.ingest.layout import parse_columns
 from towerflow.ingest.presets import find_preset
 from towerflow.schema import TEXT
 from towerflow.text.template import parse_template
-
-console = Console(highlight=False)
 
 
 def estimate(
@@ -63,11 +61,6 @@ def estimate(
     encoder = FrozenEncoder(source.fetch(), settings, device)
     found = estimate_texts(encoder, texts, num_items or len(texts), device)
     _print(found, device, hour_price)
-
-
-def announce(line: str) -> None:
-    """Print a line at once."""
-    console.print(line, markup=False, soft_wrap=True)
 
 
 def _texts(raw: DataSource) -> list[str]:

@@ -13,11 +13,15 @@ import typer
 
 from towerflow.cli_recipe import resolve_recipe
 from towerflow.recipes import DEFAULT_RECIPE
+from towerflow.steps.train import OWN_SEED
 from towerflow.steps.train import train as train_step
 
 WORLD_SIZE: Final = "WORLD_SIZE"  # as torchrun and Kubeflow Trainer set them
 LOCAL_RANK: Final = "LOCAL_RANK"
 
+Seed = Annotated[
+    int, typer.Option(min=OWN_SEED, help="Of training.", show_default="the recipe's own")
+]
 InitialModel = Annotated[
     str, typer.Option(help="Model or release to start from.", show_default="from scratch")
 ]
@@ -35,6 +39,7 @@ def train(
     item_embeddings: Annotated[Path, typer.Option(help="ItemEmbeddings of that Dataset.")],
     model: Annotated[Path, typer.Option(help="Where the RetrievalModel is written.")],
     recipe: Annotated[str, typer.Option(help="Name of a recipe, or a YAML file.")] = DEFAULT_RECIPE,
+    seed: Seed = OWN_SEED,
     initial_model: InitialModel = "",
     checkpoints: Annotated[
         str, typer.Option(help="Folder from which interrupted training goes on.")
@@ -48,7 +53,7 @@ def train(
         dist.init_process_group()
     try:
         chosen = resolve_recipe(recipe)
-        train_step(dataset, item_embeddings, chosen, initial_model, checkpoints, model)
+        train_step(dataset, item_embeddings, chosen, seed, initial_model, checkpoints, model)
     finally:
         if is_distributed:
             dist.destroy_process_group()

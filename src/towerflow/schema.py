@@ -28,6 +28,7 @@ FILE: Final = "file"
 ROW: Final = "row"
 REASON: Final = "reason"
 RAW: Final = "raw"
+TOOK: Final = "took"  # in a manifest's details: durations, which differ from run to run
 
 TEXT_FIELDS: Final = (TITLE, BRAND, CATEGORIES, DESCRIPTION)
 
@@ -80,6 +81,7 @@ class ArtifactKind(StrEnum):
     ITEM_EMBEDDINGS = "item_embeddings"
     RETRIEVAL_MODEL = "retrieval_model"
     METRICS = "metrics"
+    COMPARISON = "comparison"
     DECISION = "decision"
     INDEX = "index"
     RELEASE = "release"
@@ -99,7 +101,7 @@ class Manifest(BaseModel):
     """What an artifact is, what made it, from what, and the hash of every file in it.
 
     Holds no clock time and no path, so equal inputs give an equal manifest, but for how long
-    embedding took.
+    embedding and training took.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from towerflow.evaluation.comparison import Comparison, Spread
 from towerflow.evaluation.metrics_file import EvaluationMetrics
 from towerflow.retrieval.release import Release
 from towerflow.retrieval.releases import release_folder
@@ -58,12 +59,41 @@ def print_metrics(console: Console, metrics: EvaluationMetrics, recipe: str) -> 
     console.print(table)
 
 
+def print_comparison(console: Console, comparison: Comparison) -> None:
+    """Recall and NDCG at 10 of each recipe, the best first, and how it differs from the first."""
+    reference = f"over {comparison.reference}"
+    caption = "below the line: baselines" if comparison.other_baselines else None
+    table = Table("recipe", "Recall@10", "NDCG@10", reference, "p", caption=caption)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for one in comparison.recipes:
+        change, p_value = ("", "")
+        if one.difference:
+            share = one.difference.change
+            change = "–" if share is None else f"{share:+.1%}"
+            p_value = f"{one.difference.p_value:.4f}"
+        table.add_row(
+            one.recipe,
+            *(_spread(one.metrics[name]) for name in ("recall@10", "ndcg@10")),
+            change,
+            p_value,
+        )
+    table.add_section()
+    for name, values in comparison.other_baselines.items():
+        table.add_row(name, *(f"{values[metric]:.4f}" for metric in ("recall@10", "ndcg@10")))
+    console.print(table)
+
+
+def _spread(value: Spread) -> str:
+    return f"{value.mean:.4f}" + (f" ± {value.std:.4f}" if value.std is not None else "")
+
+
 def print_example(console: Console, release: Release) -> None:
     """Ten recommendations for one user, beside that user's history."""
     users = release.user_ids()
     user = random.Random(0).choice(users)  # noqa: S311 (any user will do, the same each time)
     history = release.history(user)
-    recommended = release.recommend(history, min(NUM_SHOWN, len(release.titles)))
+    recommended = release.recommend(history, min(NUM_SHOWN, len(release.titles)), user)
     print_recommendations(
         console,
         f"user {user}: {len(history)} items, newest first",

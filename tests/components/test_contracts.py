@@ -42,10 +42,12 @@ def imported_modules(path: Path, *, anywhere: bool) -> set[str]:
 def test_the_steps_are_those_of_the_design() -> None:
     assert STEPS == [
         "champion",
+        "compare",
         "embed_items",
         "evaluate",
         "export_index",
         "gate",
+        "list_trials",
         "merge_embeddings",
         "preprocess",
         "publish",

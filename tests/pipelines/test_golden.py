@@ -94,6 +94,24 @@ def test_the_edges_of_refresh_items_lead_past_training(compiled: Path) -> None:
     }
 
 
+def test_compare_models_refuses_mistakes_first_and_loops_over_trials(compiled: Path) -> None:
+    document = load(compiled / "compare_models.yaml")
+    assert edges(document["root"]["dag"]) == {
+        "list-trials": [],
+        "preprocess": ["list-trials"],
+        "shards": ["preprocess"],
+        "merge-embeddings": ["shards"],
+        "trials": ["list-trials", "merge-embeddings", "preprocess"],
+        "compare": ["trials"],
+    }
+    loop = document["components"]["comp-for-loop-2"]["dag"]
+    assert edges(loop) == {"train": [], "evaluate": ["train"]}
+    taken = loop["tasks"]["train"]["inputs"]["parameters"]
+    for name in ("recipe", "seed"):
+        selected = f'parseJson(string_value)["{name}"]'
+        assert taken[name]["parameterExpressionSelector"] == selected
+
+
 @pytest.mark.parametrize("name", PIPELINES)
 def test_gpus_are_parameters(compiled: Path, name: str) -> None:
     executor = load(compiled / f"{name}.yaml")["deploymentSpec"]["executors"]["exec-embed-items"]

@@ -50,11 +50,11 @@ def test_train_takes_a_recipe_by_name_or_file(
     taken: list[object] = []
     monkeypatch.setattr(cli_train, "train_step", lambda *arguments: taken.extend(arguments))
     monkeypatch.chdir(tmp_path)
-    options = ["--dataset", "d", "--item-embeddings", "e", "--model", "m", "--recipe", given]
-    done = CliRunner().invoke(app, ["train", *options])
+    options = ["--dataset", "d", "--item-embeddings", "e", "--model", "m", "--seed", "3"]
+    done = CliRunner().invoke(app, ["train", *options, "--recipe", given])
     assert done.exit_code == 0, done.output
     expected = text if given == "mine.yaml" else given
-    assert taken == [Path("d"), Path("e"), expected, "", "", Path("m")]
+    assert taken == [Path("d"), Path("e"), expected, 3, "", "", Path("m")]
 
 
 def test_an_encoder_may_be_a_folder(tiny_encoder: Path, tmp_path: Path) -> None:

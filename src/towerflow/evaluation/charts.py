@@ -21,7 +21,7 @@ def bar_chart(title: str, bars: Sequence[tuple[str, float]]) -> str:
             f'<text class="value" x="{LABEL + length + 6:.1f}" y="{middle:.1f}">{value:.4f}</text>'
         )
     spoken = "; ".join(f"{label} {value:.4f}" for label, value in bars)
-    return _svg(f"{title}: {spoken}", len(bars) * (BAR + GAP), "".join(rows))
+    return svg(f"{title}: {spoken}", len(bars) * (BAR + GAP), "".join(rows))
 
 
 def line_chart(
@@ -47,10 +47,11 @@ def line_chart(
     spoken = (
         f"{title}: from {values[0]:.4f}, best {values[at]:.4f} at {at + 1}, last {values[-1]:.4f}"
     )
-    return _svg(spoken, height, f'<polyline class="line" points="{path}"/>{marks}')
+    return svg(spoken, height, f'<polyline class="line" points="{path}"/>{marks}')
 
 
-def _svg(description: str, height: int, body: str) -> str:
+def svg(description: str, height: int, body: str) -> str:
+    """A drawing of WIDTH and `height`; `description` is what a screen reader says."""
     return (
         f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(description)}">'
         f"{body}</svg>"

@@ -6,6 +6,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from towerflow.errors import InputError
+from towerflow.evaluation.spectrum import Spectrum
 
 METRICS_FILE: Final = "metrics.json"
 PER_USER_FILE: Final = "per_user.parquet"
@@ -24,6 +25,12 @@ class EvaluationMetrics(BaseModel):
     baselines: dict[str, dict[str, float]] = Field(description="The same, per baseline.")
     slices: dict[str, dict[str, float]] = Field(
         default={}, description="The model's, on parts of the test; `users` is a part's size."
+    )
+    spectra: list[Spectrum] = Field(
+        default=[], description="Whether the tables' dimensions carry something, table by table."
+    )
+    serves_new_items: bool = Field(
+        default=True, description="Whether the model tells items apart that nobody has taken yet."
     )
     dataset: str = Field(description="Content hash of the Dataset; tells equal test data.")
 

@@ -26,7 +26,7 @@ class Task:
         users: `[num_users]` user_index of those who have something in the judged split.
         histories: what they did before, as far as the model may know.
         relevant: what they did then.
-        seen: what is hidden from the ranking, if more than `histories`.
+        seen: what is hidden from the ranking, if not `histories`.
     """
 
     users: IntArray
@@ -47,12 +47,17 @@ class Result:
         return {name: float(values.mean()) for name, values in self.per_user.items()}
 
 
-def task(dataset: Dataset, split: Split) -> Task:
-    """The task that `split` (validation or test) poses: all splits before it are history."""
+def task(dataset: Dataset, split: Split, *, hide_history: bool = True) -> Task:
+    """The task that `split` (validation or test) poses: all splits before it are history.
+
+    Without `hide_history` what users have taken is ranked again, as LLMInit's public code does.
+    """
     before = [Split.TRAIN] if split is Split.VALIDATION else [Split.TRAIN, Split.VALIDATION]
     relevant = dataset.lists(split)
     users = np.flatnonzero(relevant.lengths)
-    return Task(users, dataset.lists(*before).take(users), relevant.take(users))
+    histories = dataset.lists(*before).take(users)
+    seen = None if hide_history else histories.last(0)
+    return Task(users, histories, relevant.take(users), seen)
 
 
 @torch.inference_mode()

@@ -1,14 +1,18 @@
 """The report: one HTML file that needs nothing from anywhere."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
-import jinja2
 import numpy as np
 
 from towerflow.evaluation.charts import bar_chart, line_chart
+from towerflow.evaluation.collapse import FIRST_ROWS, TRAINED_ROWS
 from towerflow.evaluation.metrics_file import EvaluationMetrics
+from towerflow.evaluation.page import render_page
 from towerflow.evaluation.protocol import CUTOFFS, PRIMARY_METRIC, Result, Task
+from towerflow.evaluation.spectrum import Spectrum
+from towerflow.evaluation.spectrum_chart import spectrum_chart
 from towerflow.interactions.dataset import Dataset
 from towerflow.interactions.histories import IntArray
 from towerflow.interactions.splits import SplitKind
@@ -40,17 +44,11 @@ def render_report(
     dataset: Dataset, task: Task, result: Result, metrics: EvaluationMetrics, model: Manifest
 ) -> str:
     """The page as a string."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("towerflow.evaluation", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     rows = {"this model": metrics.model, **metrics.baselines}
     primary = {name: values[PRIMARY_METRIC] for name, values in rows.items()}
     best_baseline = max(metrics.baselines, key=lambda name: primary[name])
-    return environment.get_template(TEMPLATE).render(
+    return render_page(
+        TEMPLATE,
         metrics=metrics,
         names=list(metrics.model),
         rows=rows,
@@ -66,6 +64,8 @@ def render_report(
             for k in CUTOFFS
         },
         trainings=_trainings(model),
+        spectra=metrics.spectra,
+        spectrum=spectrum_chart(_shown(metrics.spectra)) if metrics.spectra else "",
         hits=_examples(dataset, task, result, hit=True),
         misses=_examples(dataset, task, result, hit=False),
         fates=_fates(dataset.manifest),
@@ -106,6 +106,16 @@ def _trainings(model: Manifest) -> dict[str, dict[str, str]]:
         for name, curve in cast(dict[str, list[dict[str, float]]], curves).items()
         if curve
     }
+
+
+def _shown(spectra: Sequence[Spectrum]) -> list[tuple[str, Sequence[float]]]:
+    """Tables that are drawn: of first rows of several sizes, the size that was trained."""
+    trained = {one.dim for one in spectra if one.table == TRAINED_ROWS}
+    return [
+        (f"{one.table} ({one.dim})", one.singular_values)
+        for one in spectra
+        if one.singular_values and (not one.table.startswith(FIRST_ROWS) or one.dim in trained)
+    ]
 
 
 def _examples(dataset: Dataset, task: Task, result: Result, *, hit: bool) -> list[Example]:

@@ -1,6 +1,7 @@
 """How good a model is where it is hard: short histories, rare items."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -37,7 +38,8 @@ def slice_metrics(
     for name, keep in _between(taken, POPULARITY_BOUNDS):
         found[f"items with {name} in training"] = _part(task, result, keep)
     for length in SHORTENED_TO:
-        short = Task(task.users, task.histories.last(length), task.relevant, task.histories)
+        strangers = replace(task.histories.last(length), user_index=None)
+        short = Task(task.users, strangers, task.relevant, task.seen or task.histories)
         means = evaluate_model(model, embeddings, short, (SLICE_CUTOFF,)).means()
         found[f"everybody, as if only the last {length} were known"] = {
             "users": len(task.users),

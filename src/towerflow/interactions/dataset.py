@@ -85,6 +85,11 @@ class Dataset:
         """Number of users with at least one interaction."""
         return len(self.user_ids)
 
+    @property
+    def has_text(self) -> NDArray[np.bool_]:
+        """`[num_items]` whether there is anything for the LLM to read."""
+        return np.array([bool(text) for text in self.texts], dtype=bool)
+
     def lists(self, *splits: Split) -> ItemLists:
         """Per user, the items of these splits, oldest first; users without any have none."""
         keep = np.isin(self.split, [split.value for split in splits])

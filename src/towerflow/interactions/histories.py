@@ -16,10 +16,13 @@ class ItemLists:
     Attributes:
         items: `[num_events]` item indices, user after user, oldest first within a user.
         offsets: `[num_users + 1]`; user u's items are `items[offsets[u]:offsets[u + 1]]`.
+        user_index: `[num_users]` who they are in the Dataset, for models that know users; None:
+            strangers.
     """
 
     items: IntArray
     offsets: IntArray
+    user_index: IntArray | None = None
 
     @classmethod
     def from_lists(cls, lists: Iterable[Sequence[int] | IntArray]) -> "ItemLists":
@@ -34,7 +37,8 @@ class ItemLists:
         """Build from parallel arrays that are sorted by user, then by time."""
         assert (np.diff(user_index) >= 0).all(), "events must be sorted by user"
         counts = np.bincount(user_index, minlength=num_users)
-        return cls(items, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return cls(items, offsets, np.arange(num_users))
 
     def __len__(self) -> int:
         """Number of users."""
@@ -54,12 +58,13 @@ class ItemLists:
         lengths = self.lengths[users]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         shift = np.repeat(self.offsets[users] - offsets[:-1], lengths)
-        return ItemLists(self.items[np.arange(offsets[-1]) + shift], offsets)
+        who = None if self.user_index is None else self.user_index[users]
+        return ItemLists(self.items[np.arange(offsets[-1]) + shift], offsets, who)
 
     def where(self, keep: NDArray[np.bool_]) -> "ItemLists":
         """Each list without the events that `keep` `[num_events]` is false for."""
         kept_before = np.concatenate([[0], np.cumsum(keep)])
-        return ItemLists(self.items[keep], kept_before[self.offsets])
+        return ItemLists(self.items[keep], kept_before[self.offsets], self.user_index)
 
     def last(self, length: int) -> "ItemLists":
         """Each list cut to its most recent `length` items."""

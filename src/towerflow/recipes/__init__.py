@@ -1,21 +1,32 @@
 """Recipes: named, validated training configurations, one YAML file each in this folder."""
 
 from importlib.resources import files
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from towerflow.errors import InputError
 from towerflow.models.content_mean import ContentMeanConfig
+from towerflow.models.graph_cf import GraphCFConfig
 from towerflow.models.item_to_item import EaseConfig, ItemKNNConfig
 from towerflow.models.learn import ItemTower, LearnConfig
 from towerflow.models.popularity import PopularityConfig
 from towerflow.models.sasrec import SASRecConfig
 from towerflow.models.transformer import Positions
-from towerflow.training.config import AllAction, TrainingConfig
+from towerflow.training.config import SEQUENCE_OBJECTIVES, AllAction, TrainingConfig
+from towerflow.training.graph_config import GRAPH_LOSSES, GraphTrainingConfig, SGCLLoss
 
 DEFAULT_RECIPE: Final = "learn"
+EXTENDS: Final = "extends"
 
 
 class MemberConfig(BaseModel):
@@ -57,16 +68,42 @@ class BlendConfig(BaseModel):
     kind: Literal["blend"] = "blend"
     members: Annotated[list[MemberConfig], Field(min_length=2)]
 
+    def with_seed(self, seed: int) -> Self:
+        """All members with that seed."""
+        members = [
+            member.model_copy(
+                update={"training": member.training.model_copy(update={"seed": seed})}
+            )
+            for member in self.members
+        ]
+        return self.model_copy(update={"members": members})
+
 
 ModelConfig = Annotated[
     BlendConfig
     | LearnConfig
     | SASRecConfig
+    | GraphCFConfig
     | PopularityConfig
     | ContentMeanConfig
     | ItemKNNConfig
     | EaseConfig,
     Field(discriminator="kind"),
+]
+
+
+def _way_of_training(training: Any) -> str:
+    """`graph` or `sequence`, by the kind of the objective."""
+    if isinstance(training, dict):
+        objective = training.get("objective")
+        kind = objective.get("kind") if isinstance(objective, dict) else None
+        return "graph" if kind in GRAPH_LOSSES else "sequence"
+    return "graph" if isinstance(training, GraphTrainingConfig) else "sequence"
+
+
+AnyTraining = Annotated[
+    Annotated[TrainingConfig, Tag("sequence")] | Annotated[GraphTrainingConfig, Tag("graph")],
+    Discriminator(_way_of_training),
 ]
 
 
@@ -77,17 +114,28 @@ class Recipe(BaseModel):
 
     description: str = Field(description="What the recipe is for, in a sentence.")
     model: ModelConfig
-    training: TrainingConfig = Field(
+    training: AnyTraining = Field(
         default=TrainingConfig(),
         description="Of models that are trained by gradient; a blend's members have their own.",
     )
 
     @model_validator(mode="after")
     def _training_fits(self) -> Self:
-        if isinstance(self.model, LearnConfig | SASRecConfig):
-            require_fit(self.model, self.training)
-        elif "training" in self.model_fields_set:
-            raise ValueError(f"a {self.model.kind} has no training of its own")
+        match self.model, self.training:
+            case (LearnConfig() | SASRecConfig() as model, TrainingConfig() as training):
+                require_fit(model, training)
+            case (GraphCFConfig(cosine=cosine), GraphTrainingConfig(objective=objective)):
+                if cosine != isinstance(objective, SGCLLoss):
+                    raise ValueError("cosine is for objective sgcl, and sgcl needs it")
+            case (LearnConfig() | SASRecConfig() | GraphCFConfig(), _):
+                raise ValueError(
+                    f"training.objective of a {self.model.kind} must be "
+                    + " or ".join(
+                        GRAPH_LOSSES if self.model.kind == "graph_cf" else SEQUENCE_OBJECTIVES
+                    )
+                )
+            case _ if "training" in self.model_fields_set:
+                raise ValueError(f"a {self.model.kind} has no training of its own")
         return self
 
     @property
@@ -96,20 +144,21 @@ class Recipe(BaseModel):
         match self.model:
             case BlendConfig(members=members):
                 return sum(member.training.epochs for member in members)
-            case LearnConfig() | SASRecConfig():
+            case LearnConfig() | SASRecConfig() | GraphCFConfig():
                 return self.training.epochs
             case _:
                 return 0
 
     def with_seed(self, seed: int) -> Self:
-        """The same with another seed throughout."""
-        content = self.model_dump()
-        content["training"]["seed"] = seed
-        if not isinstance(self.model, LearnConfig | SASRecConfig):
-            del content["training"]
-        for member in content["model"].get("members", []):
-            member["training"]["seed"] = seed
-        return type(self).model_validate(content)
+        """The same with another seed throughout; what was valid is not validated again."""
+        match self.model:
+            case BlendConfig() as blend:
+                return self.model_copy(update={"model": blend.with_seed(seed)})
+            case LearnConfig() | SASRecConfig() | GraphCFConfig():
+                training = self.training.model_copy(update={"seed": seed})
+                return self.model_copy(update={"training": training})
+            case _:
+                return self
 
 
 def recipe_names() -> list[str]:
@@ -131,20 +180,48 @@ def load_recipe(recipe: str) -> Recipe:
         return parse_recipe(recipe, "the recipe given as text")
     if recipe not in recipe_names():
         raise InputError("recipe", expected=" or ".join(recipe_names()), found=f"'{recipe}'")
-    return parse_recipe(files(__name__).joinpath(f"{recipe}.yaml").read_text("utf-8"), recipe)
+    return parse_recipe(_text_of(recipe), recipe)
 
 
 def parse_recipe(text: str, where: str) -> Recipe:
     """Validate the YAML `text` of a recipe; `where` is what an error names.
 
+    With `extends: <name>` the text says only what differs from that recipe.
+
     Raises:
         InputError: it is not YAML, or not a recipe.
     """
-    try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-45
-        raise InputError(where, expected="YAML", found=str(error)) from error
+    content = _read_yaml(text, where)
+    ancestors: list[str] = []
+    while isinstance(content, dict) and EXTENDS in content:
+        name = content.pop(EXTENDS)
+        if name not in recipe_names() or name in ancestors:
+            raise InputError(
+                where, field=EXTENDS, expected="the name of another recipe", found=f"'{name}'"
+            )
+        ancestors.append(name)
+        content = _merged(_read_yaml(_text_of(name), name), content)
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
         raise InputError.from_validation(where, "a valid recipe", error) from error
+
+
+def _text_of(name: str) -> str:
+    return files(__name__).joinpath(f"{name}.yaml").read_text("utf-8")
+
+
+def _read_yaml(text: str, where: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-45
+        raise InputError(where, expected="YAML", found=str(error)) from error
+
+
+def _merged(base: Any, changes: Any) -> Any:
+    """`base` with `changes`, key by key; what changes its kind is replaced whole."""
+    if not isinstance(base, dict) or not isinstance(changes, dict):
+        return changes
+    if "kind" in changes and changes["kind"] != base.get("kind"):
+        return changes
+    return base | {key: _merged(base.get(key), value) for key, value in changes.items()}

@@ -4,7 +4,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -33,7 +33,7 @@ INDEX_FILE: Final = "index.faiss"
 HISTORIES_FILE: Final = "histories.parquet"
 HISTORY: Final = "history"
 MODEL_FOLDER: Final = "model"
-CATALOGUE_TENSORS: Final = ("id_rows", "item_rows")  # which item has which id
+CATALOGUE_TENSORS: Final = ("id_rows", "item_rows", "user_rows")  # what has which id
 
 
 @dataclass(frozen=True)
@@ -121,18 +121,15 @@ class Release:
         Raises:
             InputError: the user was not in the training data.
         """
-        table = pq.read_table(self.folder / HISTORIES_FILE)
-        rows = table.filter(pc.equal(table[schema.USER_ID], user_id))
-        if not len(rows):
-            raise InputError(
-                f"user '{user_id}'", expected="a user of this release", found="nobody of that id"
-            )
-        items: list[int] = rows[HISTORY][0].as_py()
+        row = int(self._find_users([user_id])[0])
+        items: list[int] = pq.read_table(self.folder / HISTORIES_FILE)[HISTORY][row].as_py()
         return items
 
     @torch.inference_mode()
-    def recommend(self, history: Sequence[int], k: int) -> list[Item]:
+    def recommend(self, history: Sequence[int], k: int, user_id: str = "") -> list[Item]:
         """The best `k` items after `history` (item indices, oldest first), without those in it.
+
+        Models that know users make use of `user_id`, if it is one of theirs.
 
         Raises:
             InputError: k is larger than the catalogue, or the history is empty.
@@ -140,7 +137,8 @@ class Release:
         self._check_k(k)
         if not history:
             raise InputError("the history", expected="at least one item", found="none")
-        lists = ItemLists.from_lists([history])
+        who = self._find_users([user_id]) if user_id else None
+        lists = replace(ItemLists.from_lists([history]), user_index=who)
         users = self._model.user_vectors(lists, self._embeddings)
         return self._results(users, k, lists)
 
@@ -183,10 +181,26 @@ class Release:
     @torch.inference_mode()
     def user_vectors(self, user_ids: Sequence[str]) -> Tensor:
         """`[num_users, dim]` of users whom the release knows, after all that they did."""
-        table = pq.read_table(self.folder / HISTORIES_FILE)
-        rows = pc.index_in(pa.array(user_ids, pa.string()), table[schema.USER_ID])
-        histories = table[HISTORY].take(rows).to_pylist()
-        return self._model.user_vectors(ItemLists.from_lists(histories), self._embeddings)
+        rows = self._find_users(user_ids)
+        histories = pq.read_table(self.folder / HISTORIES_FILE)[HISTORY].take(pa.array(rows))
+        lists = replace(ItemLists.from_lists(histories.to_pylist()), user_index=rows)
+        return self._model.user_vectors(lists, self._embeddings)
+
+    def _find_users(self, user_ids: Sequence[str]) -> IntArray:
+        """`[num_users]` where each stands in the release.
+
+        Raises:
+            InputError: one of them does not.
+        """
+        known = pq.read_table(self.folder / HISTORIES_FILE, columns=[schema.USER_ID])
+        rows = pc.index_in(pa.array(user_ids, pa.string()), known[schema.USER_ID])
+        if rows.null_count:
+            unknown = user_ids[rows.is_null().to_pylist().index(True)]
+            raise InputError(
+                f"user '{unknown}'", expected="a user of this release", found="nobody of that id"
+            )
+        found: IntArray = rows.to_numpy().astype(np.int64)
+        return found
 
     def _check_k(self, k: int) -> None:
         if not 0 < k <= len(self.item_ids):

@@ -100,14 +100,24 @@ class FaissTopK:
 
 def _best(scores: Tensor, k: int) -> Tensor:
     """Indices of the k highest per row, ties by lower index; `torch.topk` leaves ties open."""
+    values, items = scores.topk(min(k + 1, scores.shape[1]), dim=1)
+    items = items[:, :k]
+    if values.shape[1] > k:
+        open_rows = values[:, k - 1] == values[:, k]  # who is in is left open, not only the order
+        items[open_rows] = _best_of_tied(scores[open_rows], k)
+    items = items.sort(dim=1).values
+    order = scores.gather(1, items).argsort(dim=1, descending=True, stable=True)
+    return items.gather(1, order)
+
+
+def _best_of_tied(scores: Tensor, k: int) -> Tensor:
+    """Indices of the k highest per row, ascending; of what ties with the last, the lower ones."""
     threshold = scores.topk(k, dim=1).values[:, -1:]
     above = scores > threshold
     tied = scores == threshold
     room = k - above.sum(dim=1, keepdim=True)
     chosen = above | (tied & (tied.cumsum(dim=1) <= room))
-    items = chosen.nonzero()[:, 1].view(len(scores), k)
-    order = scores.gather(1, items).argsort(dim=1, descending=True, stable=True)
-    return items.gather(1, order)
+    return chosen.nonzero()[:, 1].view(len(scores), k)
 
 
 def _empty(k: int) -> TopItems:

@@ -21,12 +21,11 @@ from towerflow.embedding.source import find_encoder
 from towerflow.embedding.store import EmbeddingStore, Rows, text_keys
 from towerflow.errors import InputError
 from towerflow.interactions.dataset import read_items
-from towerflow.schema import ITEM_ID, TEXT, ArtifactKind
+from towerflow.schema import ITEM_ID, TEXT, TOOK, ArtifactKind
 from towerflow.storage.artifact import new_artifact
 from towerflow.storage.files import write_text
 
 STEP: Final = "embed_items"
-TOOK: Final = "took"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from towerflow import schema
 from towerflow.embedding.item_embeddings import ItemEmbeddings
 from towerflow.errors import InputError
+from towerflow.evaluation.collapse import spectra
 from towerflow.evaluation.metrics_file import METRICS_FILE, PER_USER_FILE, EvaluationMetrics
 from towerflow.evaluation.protocol import (
     CUTOFFS,
@@ -21,6 +22,7 @@ from towerflow.evaluation.protocol import (
 )
 from towerflow.evaluation.report import render_report
 from towerflow.evaluation.slices import slice_metrics
+from towerflow.evaluation.training_record import TrainingRecord
 from towerflow.interactions.dataset import Dataset
 from towerflow.models.content_mean import ContentMean, ContentMeanConfig
 from towerflow.models.files import load_model_for
@@ -49,20 +51,22 @@ def evaluate(
         The model's metrics by name, for the UI.
 
     Raises:
-        InputError: nobody to test on, or artifacts that don't belong together.
+        InputError: nobody to test on, artifacts that don't belong together, or a model that was
+            not written by `train`.
     """
     data = Dataset.open(dataset)
     content = ItemEmbeddings.open_for(item_embeddings, data.content_hash, data.num_items)
     model_manifest = open_artifact(model, ArtifactKind.RETRIEVAL_MODEL)
-    candidate = load_model_for(model, data.item_ids)
+    record = TrainingRecord.of_model(model, model_manifest)
+    candidate = load_model_for(model, data.item_ids, data.user_ids)
     test = task(data, Split.TEST)
     if not len(test.users):
         raise InputError(
             dataset, expected=f"users to test on (split {data.split_kind})", found="none"
         )
-    history = data.lists(Split.TRAIN)
+    degrees = np.bincount(data.lists(Split.TRAIN).items, minlength=data.num_items)
     baselines: dict[str, RetrievalModel] = {
-        "popularity": Popularity.fit(history, data.num_items),
+        "popularity": Popularity.fit(data.lists(Split.TRAIN), data.num_items),
         "content_mean": ContentMean.fit(content.embeddings, ContentMeanConfig()),
     }
     result = evaluate_model(candidate, content.embeddings, test, CUTOFFS)
@@ -76,13 +80,9 @@ def evaluate(
             name: evaluate_model(baseline, content.embeddings, test, CUTOFFS).means()
             for name, baseline in baselines.items()
         },
-        slices=slice_metrics(
-            candidate,
-            content.embeddings,
-            test,
-            result,
-            np.bincount(history.items, minlength=data.num_items),
-        ),
+        slices=slice_metrics(candidate, content.embeddings, test, result, degrees),
+        spectra=spectra(candidate, content.embeddings, data.has_text, degrees),
+        serves_new_items=candidate.serves_new_items,
         dataset=data.content_hash,
     )
     page = render_report(data, test, result, measured, model_manifest)
@@ -90,12 +90,14 @@ def evaluate(
         (draft.folder / METRICS_FILE).write_text(measured.model_dump_json(indent=2) + "\n", "utf-8")
         pq.write_table(_per_user(data, test, result), draft.folder / PER_USER_FILE)
         draft.counts = {"users": len(test.users)}
+        draft.details = record.as_details()
         draft.inputs = {
             "dataset": data.content_hash,
             "item_embeddings": content.content_hash,
             "model": model_manifest.content_hash,
         }
         write_text(report, page)
+    print(f"towerflow: {record.title}: {PRIMARY_METRIC} {measured.primary:.4f}", flush=True)
     return measured.model
 
 

@@ -39,7 +39,7 @@ def export_index(dataset: Path, item_embeddings: Path, model: Path, index: Path)
     content = ItemEmbeddings.open_for(item_embeddings, data.content_hash, data.num_items)
     made = open_artifact(model, ArtifactKind.RETRIEVAL_MODEL)
     _require_same(model, EncoderRecord.of(model, made.details), content.encoder)
-    fitted = load_model_for(model, data.item_ids)
+    fitted = load_model_for(model, data.item_ids, data.user_ids)
     vectors = fitted.item_vectors(content.embeddings)
     if not torch.isfinite(vectors).all():
         raise InputError(model, expected="finite item vectors", found="NaN or infinity")
@@ -51,7 +51,7 @@ def export_index(dataset: Path, item_embeddings: Path, model: Path, index: Path)
         write_embeddings(draft.folder, content.item_index, content.embeddings)
         pq.write_table(_histories(data), draft.folder / HISTORIES_FILE, compression="zstd")
         (draft.folder / MODEL_FOLDER).mkdir()
-        save_model(fitted, data.item_ids, draft.folder / MODEL_FOLDER)
+        save_model(fitted, data.item_ids, draft.folder / MODEL_FOLDER, data.user_ids)
         draft.counts = {
             "items": data.num_items,
             "users": data.num_users,

@@ -16,8 +16,7 @@ from towerflow.embedding.item_embeddings import (
 )
 from towerflow.embedding.settings import EncoderRecord
 from towerflow.errors import InputError
-from towerflow.schema import ArtifactKind, Manifest
-from towerflow.steps.embed_items import TOOK
+from towerflow.schema import TOOK, ArtifactKind, Manifest
 from towerflow.storage.artifact import new_artifact, open_artifact
 from towerflow.storage.files import write_text
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from pathlib import Path
 from typing import Final
 
@@ -14,23 +15,26 @@ from towerflow.errors import InputError
 from towerflow.evaluation.protocol import PRIMARY_METRIC
 from towerflow.interactions.dataset import Dataset
 from towerflow.models.files import load_model, save_model
+from towerflow.models.graph_cf import GraphCF
 from towerflow.models.retrieval_model import RetrievalModel
 from towerflow.progress import progress
 from towerflow.recipes import Recipe, load_recipe
 from towerflow.retrieval.release import MODEL_FOLDER
-from towerflow.schema import ArtifactKind
+from towerflow.schema import TOOK, ArtifactKind
 from towerflow.storage.artifact import new_artifact, open_artifact, read_manifest
 from towerflow.training.checkpoint import Checkpoint, Epoch
 from towerflow.training.fit import Fitting, fit
 from towerflow.training.ranks import Ranks
 
 STEP: Final = "train"
+OWN_SEED: Final = -1
 
 
 def train(
     dataset: Path,
     item_embeddings: Path,
     recipe: str,
+    seed: int,
     initial_model: str,
     checkpoints: str,
     model: Path,
@@ -43,6 +47,7 @@ def train(
         dataset: the Dataset.
         item_embeddings: ItemEmbeddings of that Dataset.
         recipe: name of a recipe, or the YAML text of one.
+        seed: in place of the recipe's; -1: the recipe's own.
         initial_model: RetrievalModel, Index or release whose weights training starts from; empty:
             from scratch.
         checkpoints: local or `gs://` folder where an interrupted run leaves its state and an equal
@@ -50,10 +55,10 @@ def train(
         model: where the RetrievalModel is written.
 
     Raises:
-        InputError: an unknown or invalid recipe, embeddings of another Dataset, or an initial model
-            that fits neither recipe nor embeddings.
+        InputError: an unknown or invalid recipe, a seed below -1, embeddings of another Dataset, or
+            an initial model that fits neither recipe nor embeddings.
     """
-    chosen = load_recipe(recipe)
+    chosen = seeded_recipe(recipe, seed)
     data = Dataset.open(dataset)
     content = ItemEmbeddings.open_for(item_embeddings, data.content_hash, data.num_items)
     inputs = {"dataset": data.content_hash, "item_embeddings": content.content_hash}
@@ -62,6 +67,7 @@ def train(
         initial, inputs["initial_model"] = _open_initial(Path(initial_model), content.encoder)
     checkpoint = _checkpoint(checkpoints, chosen, inputs) if checkpoints else None
     is_first = Ranks.current().rank == 0
+    started = time.monotonic()
     with progress("train", chosen.num_epochs, "epochs") as advance:
         on = Fitting(
             data,
@@ -71,23 +77,47 @@ def train(
             on_epoch=lambda epoch: advance(1, _as_note(epoch)) if is_first else None,
         )
         fitted, curves = fit(chosen, on)
+    seconds = time.monotonic() - started
     if not is_first:
         return
     with new_artifact(model, ArtifactKind.RETRIEVAL_MODEL, STEP) as draft:
-        save_model(fitted, data.item_ids, draft.folder)
+        save_model(fitted, data.item_ids, draft.folder, data.user_ids)
         draft.counts = {
             "parameters": sum(tensor.numel() for tensor in fitted.tensors().values()),
             "epochs": sum(map(len, curves.values())),
+            **(fitted.fallbacks if isinstance(fitted, GraphCF) else {}),
         }
         draft.details = {
             **content.encoder.as_details(),
             "recipe": recipe if ":" not in recipe else "own",
+            "seed": seed,
             "settings": chosen.model_dump(mode="json"),
             "curves": {name: list(map(_as_json, curve)) for name, curve in curves.items()},
+            TOOK: {"seconds": round(seconds, 3)},
         }
         draft.inputs = inputs
+    if not fitted.serves_new_items:
+        print(
+            f"towerflow: note: a {fitted.kind} knows items by their id alone; those that come "
+            "after training score alike",
+            flush=True,
+        )
     if checkpoint:
         checkpoint.delete(num_parts=len(curves))
+
+
+def seeded_recipe(recipe: str, seed: int) -> Recipe:
+    """The recipe with that name or YAML text, and `seed` in place of its own unless that is -1.
+
+    Raises:
+        InputError: an unknown or invalid recipe, or a seed below -1.
+    """
+    chosen = load_recipe(recipe)
+    if seed == OWN_SEED:
+        return chosen
+    if seed < 0:
+        raise InputError("seed", expected="0 or more, or -1: the recipe's own", found=str(seed))
+    return chosen.with_seed(seed)
 
 
 def _open_initial(folder: Path, encoder: EncoderRecord) -> tuple[RetrievalModel, str]:

@@ -1,9 +1,11 @@
 """How a model is trained by gradient."""
 
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from towerflow.training.epochs import EpochsConfig
 
 
 class Candidates(StrEnum):
@@ -115,18 +117,13 @@ class AllAction(BaseModel):
     beta: Annotated[float, Field(gt=1, description="Weight of the newest is log β [10000].")] = 1e4
 
 
-class TrainingConfig(BaseModel):
-    """How a model is trained; which epoch is kept is decided on validation, never on test."""
+SEQUENCE_OBJECTIVES: Final = ("next_item", "one_target", "all_action")
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+class TrainingConfig(EpochsConfig):
+    """How a model that reads sequences is trained."""
 
     objective: Annotated[NextItem | OneTarget | AllAction, Field(discriminator="kind")] = NextItem()
-    epochs: Annotated[
-        int, Field(ge=0, description="Passes at most; 0 leaves an initial model as it is.")
-    ] = 40
-    patience: Annotated[
-        int, Field(gt=0, description="Epochs without a better validation NDCG@10 before stopping.")
-    ] = 8
     batch_size: Annotated[
         int,
         Field(gt=0, description="Targets of a step, of whole sequences; all_action: users."),
@@ -139,4 +136,3 @@ class TrainingConfig(BaseModel):
     max_gradient_norm: Annotated[
         float | None, Field(gt=0, description="Longer gradients are cut; null: never [null].")
     ] = 1.0
-    seed: Annotated[int, Field(ge=0, lt=2**63, description="Of weights, dropout and batches.")] = 0

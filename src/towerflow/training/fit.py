@@ -6,16 +6,21 @@ from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from towerflow.errors import InputError
 from towerflow.evaluation.protocol import task
 from towerflow.interactions.dataset import Dataset
 from towerflow.interactions.histories import IntArray
+from towerflow.models.adjacency import Edges
 from towerflow.models.blend import Blend
+from towerflow.models.connector import Connector
 from towerflow.models.content_mean import ContentMean, ContentMeanConfig
+from towerflow.models.graph_cf import GraphCF, GraphCFConfig
 from towerflow.models.item_to_item import EaseConfig, ItemKNNConfig, ItemToItem
 from towerflow.models.learn import ItemInput, Learn, LearnConfig
+from towerflow.models.llm_init import first_tables
 from towerflow.models.popularity import Popularity, PopularityConfig
 from towerflow.models.retrieval_model import RetrievalModel
 from towerflow.models.sasrec import SASRec, SASRecConfig
@@ -24,7 +29,10 @@ from towerflow.recipes import BlendConfig, MemberConfig, Recipe
 from towerflow.schema import Split
 from towerflow.training.checkpoint import Checkpoint, Epoch
 from towerflow.training.config import TrainingConfig
+from towerflow.training.graph import train_graph
+from towerflow.training.graph_config import GraphTrainingConfig
 from towerflow.training.loop import TrainingLog, train_model
+from towerflow.training.ranks import Ranks
 
 # What may differ from the initial model: it shapes no weight and changes no vector.
 FREE_SETTINGS: Final = frozenset({"dropout", "attention_dropout", "input_dropout", "temperature"})
@@ -76,7 +84,12 @@ def fit(recipe: Recipe, on: Fitting) -> tuple[RetrievalModel, Curves]:
             return ItemToItem.fit_ease(histories, on.dataset.num_items, config), {}
         case BlendConfig(members=members):
             return _fit_blend(members, on)
+        case GraphCFConfig() as config:
+            assert isinstance(recipe.training, GraphTrainingConfig), "the recipe was validated"
+            graph_model, curve = _fit_graph(config, recipe.training, on)
+            return graph_model, {recipe.training.objective.kind: curve}
         case LearnConfig() | SASRecConfig() as config:
+            assert isinstance(recipe.training, TrainingConfig), "the recipe was validated"
             model, curve = _fit_tower(config, recipe.training, on)
             return model, {config.kind: curve}
 
@@ -117,6 +130,50 @@ def _fit_tower(
         on.on_epoch,
     )
     return model.cpu(), curve
+
+
+def _fit_graph(
+    config: GraphCFConfig, training: GraphTrainingConfig, on: Fitting
+) -> tuple[GraphCF, list[Epoch]]:
+    if Ranks.current().num_ranks > 1:
+        raise InputError(
+            "recipe",
+            field="model.kind",
+            expected="one that several processes can train, as learn",
+            found=config.kind,
+            hint="start it with towerflow train, without torchrun",
+        )
+    data, device = on.dataset, _device()
+    edges = Edges.of(data.lists(Split.TRAIN), data.num_items)
+    # The epochs' own draws are seeded by [seed, number].
+    rng = np.random.default_rng(training.seed)
+    first = first_tables(config.init, config.dim, on.embeddings, data.has_text, edges, rng)
+    table, curve = train_graph(
+        config,
+        training,
+        edges,
+        first.table.to(device),
+        on.embeddings,
+        task(data, Split.VALIDATION, hide_history=training.hide_history),
+        on.checkpoint,
+        on.on_epoch,
+    )
+    model = GraphCF.of_tables(config, table, edges, first.fallbacks)
+    return (
+        _connect(model, on.embeddings, edges, data.has_text) if config.connector else model
+    ), curve
+
+
+def _connect(
+    model: GraphCF, embeddings: Tensor, edges: Edges, has_text: NDArray[np.bool_]
+) -> GraphCF:
+    """The model with a regression that is fitted on items with training interactions and text."""
+    is_warm = edges.item_degrees() > 0
+    teaching = torch.from_numpy(is_warm & has_text)
+    vectors = model.item_vectors(embeddings)
+    return model.with_connector(
+        Connector.fit(embeddings[teaching], vectors[teaching]), torch.from_numpy(is_warm)
+    )
 
 
 def _device() -> torch.device:

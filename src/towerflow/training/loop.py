@@ -1,9 +1,9 @@
-"""The training loop: AdamW, warm-up and cosine, early stopping on validation, exact resume."""
+"""Training of a tower that reads sequences: AdamW, warm-up and cosine."""
 
-import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -16,11 +16,13 @@ from towerflow.errors import InputError
 from towerflow.evaluation.protocol import PRIMARY_METRIC, Task, evaluate_model
 from towerflow.interactions.histories import ItemLists
 from towerflow.models.learn import Learn
+from towerflow.models.retrieval_model import RetrievalModel
 from towerflow.models.sasrec import SASRec
 from towerflow.training.all_action import AllActionBatch, all_action_batches
 from towerflow.training.candidates import CandidateItems, choose_candidates
 from towerflow.training.checkpoint import Checkpoint, Epoch
 from towerflow.training.config import AllAction, TrainingConfig
+from towerflow.training.epochs import Training, run_epochs
 from towerflow.training.examples import NextItemBatch, next_item_batches
 from towerflow.training.ranks import Ranks
 from towerflow.training.step import TrainingStep
@@ -97,38 +99,19 @@ def train_model(
         eps=ADAM_EPSILON,
         weight_decay=config.weight_decay,
     )
-    state = checkpoint.load(model, optimiser) if checkpoint else None
-    best, curve = state or (copy.deepcopy(model.state_dict()), [])
-    if ranks.agree(len(curve)) != len(curve):
-        raise InputError(
-            "checkpoints",
-            expected="a folder that all processes see",
-            found=f"{len(curve)} epochs in it here, another number for the first process",
-        )
-    for epoch in curve:
-        on_epoch(epoch)
-    for number in range(len(curve) + 1, config.epochs + 1):
-        if _is_over(curve, config, validation):
-            break
-        model.train()
-        loss = _run_epoch(number, model, forward, optimiser, config, log)
-        model.eval()
-        score = 0.0 if ranks.rank else validation_score(model, embeddings, validation)
-        curve.append(Epoch(number, loss, ranks.agree(score)))
-        if _best(curve, validation) is curve[-1]:
-            best = copy.deepcopy(model.state_dict())
-        if checkpoint and ranks.rank == 0:
-            checkpoint.save(model, best, optimiser, curve)
-        on_epoch(curve[-1])
-    model.load_state_dict(best)
-    model.eval()
-    return curve
+    training = Training(
+        model,
+        optimiser,
+        run_epoch=lambda number: _run_epoch(number, model, forward, optimiser, config, log),
+        validate=partial(validation_score, model, embeddings, validation)
+        if len(validation.users)
+        else None,
+    )
+    return run_epochs(training, config, checkpoint, on_epoch)
 
 
-def validation_score(model: Learn | SASRec, embeddings: Tensor, validation: Task) -> float:
-    """What epochs are chosen by; 0 without users."""
-    if not len(validation.users):
-        return 0.0
+def validation_score(model: RetrievalModel, embeddings: Tensor, validation: Task) -> float:
+    """What epochs are chosen by."""
     result = evaluate_model(model, embeddings, validation, (SELECTION_CUTOFF,))
     return result.means()[PRIMARY_METRIC]
 
@@ -177,15 +160,7 @@ def _run_epoch(
             found="none",
             hint=_HINTS[config.objective.kind],
         )
-    loss = ranks.mean(torch.stack(losses).mean())
-    if not math.isfinite(loss):
-        raise InputError(
-            f"training, epoch {number}",
-            expected="a finite loss",
-            found=str(loss),
-            hint="lower learning_rate",
-        )
-    return loss
+    return ranks.mean(torch.stack(losses).mean())
 
 
 def _batches(
@@ -203,14 +178,3 @@ def _batches(
         objective, log.histories, max_history, config.batch_size, rng
     ):
         yield batch, choose_candidates(objective.softmax, batch.targets, popularity, rng), done
-
-
-def _best(curve: list[Epoch], validation: Task) -> Epoch:
-    """The first of the best epochs; the last one where nothing tells them apart."""
-    if not len(validation.users):
-        return curve[-1]
-    return max(curve, key=lambda epoch: epoch.validation)
-
-
-def _is_over(curve: list[Epoch], config: TrainingConfig, validation: Task) -> bool:
-    return bool(curve) and curve[-1].number - _best(curve, validation).number >= config.patience

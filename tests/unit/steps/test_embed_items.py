@@ -17,8 +17,8 @@ from towerflow.embedding.item_embeddings import ItemEmbeddings
 from towerflow.embedding.settings import EncoderRecord, EncoderSettings, Pooling
 from towerflow.errors import InputError
 from towerflow.interactions.dataset import ITEMS_FILE, Dataset
-from towerflow.schema import ITEMS_SCHEMA, ArtifactKind
-from towerflow.steps.embed_items import TOOK, embed_items
+from towerflow.schema import ITEMS_SCHEMA, TOOK, ArtifactKind
+from towerflow.steps.embed_items import embed_items
 from towerflow.storage.artifact import new_artifact, read_manifest
 
 

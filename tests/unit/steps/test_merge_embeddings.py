@@ -9,8 +9,7 @@ import torch
 from towerflow.embedding.item_embeddings import ItemEmbeddings, write_embeddings
 from towerflow.embedding.settings import EncoderRecord, EncoderSettings
 from towerflow.errors import InputError
-from towerflow.schema import ArtifactKind
-from towerflow.steps.embed_items import TOOK
+from towerflow.schema import TOOK, ArtifactKind
 from towerflow.steps.merge_embeddings import merge_embeddings
 from towerflow.storage.artifact import new_artifact, read_manifest
 

@@ -39,7 +39,7 @@ def models(shop_run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     """Of every recipe, trained on the shop."""
     folder = tmp_path_factory.mktemp("models")
     for name, recipe in RECIPES.items():
-        train(shop_run.dataset, shop_run.item_embeddings, recipe, "", "", folder / name)
+        train(shop_run.dataset, shop_run.item_embeddings, recipe, -1, "", "", folder / name)
     return {name: folder / name for name in RECIPES}
 
 

@@ -19,8 +19,9 @@ from towerflow.models.learn import Learn
 from towerflow.models.popularity import Popularity
 from towerflow.models.retrieval_model import RetrievalModel
 from towerflow.recipes import recipe_names
+from towerflow.schema import TOOK, Manifest
 from towerflow.steps import train as train_module
-from towerflow.steps.train import train
+from towerflow.steps.train import OWN_SEED, train
 from towerflow.storage.artifact import read_manifest
 from towerflow.training import loop
 from towerflow.training.ranks import Ranks
@@ -35,15 +36,24 @@ def train_from(
     recipe: str = THREE_EPOCHS,
     initial_model: str | Path = "",
     checkpoints: str | Path = "",
+    seed: int = OWN_SEED,
 ) -> None:
     train(
         shop_run.dataset,
         shop_run.item_embeddings,
         recipe,
+        seed,
         str(initial_model),
         str(checkpoints),
         model,
     )
+
+
+def repeatable(folder: Path) -> Manifest:
+    """The manifest, but for how long training took."""
+    manifest = read_manifest(folder)
+    details = {name: value for name, value in manifest.details.items() if name != TOOK}
+    return manifest.model_copy(update={"details": details})
 
 
 def have_same_weights(one: Path, other: Path) -> bool:
@@ -73,7 +83,41 @@ def test_the_recipe_names_the_model(
 
 def test_the_same_seed_gives_the_same_weights_to_the_byte(shop_run: Run, tmp_path: Path) -> None:
     train_from(shop_run, tmp_path / "again", SMALL_RECIPE)
-    assert read_manifest(tmp_path / "again") == read_manifest(shop_run.model)
+    assert repeatable(tmp_path / "again") == repeatable(shop_run.model)
+
+
+def test_a_seed_takes_the_place_of_the_recipes_own(shop_run: Run, tmp_path: Path) -> None:
+    with_four = THREE_EPOCHS.replace("patience", "seed: 4, patience")
+    train_from(shop_run, tmp_path / "own", with_four)
+    train_from(shop_run, tmp_path / "asked", THREE_EPOCHS, seed=4)
+    train_from(shop_run, tmp_path / "other", with_four, seed=5)
+    assert have_same_weights(tmp_path / "asked", tmp_path / "own")
+    assert not have_same_weights(tmp_path / "other", tmp_path / "own")
+    details = {name: read_manifest(tmp_path / name).details for name in ("own", "asked", "other")}
+    assert {name: found["seed"] for name, found in details.items()} == {
+        "own": OWN_SEED,
+        "asked": 4,
+        "other": 5,
+    }
+    assert details["asked"]["settings"] == details["own"]["settings"]
+
+
+def test_a_seed_below_the_recipes_own_is_refused(shop_run: Run, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"seed: expected 0 or more, or -1: .* found -2"):
+        train_from(shop_run, tmp_path / "model", seed=-2)
+    assert not (tmp_path / "model").exists()
+
+
+def test_the_time_that_training_took_is_no_part_of_the_content(
+    shop_run: Run, tmp_path: Path
+) -> None:
+    train_from(shop_run, tmp_path / "again", SMALL_RECIPE)
+    again, before = (read_manifest(folder) for folder in (tmp_path / "again", shop_run.model))
+    assert again.content_hash == before.content_hash
+    for manifest in (again, before):
+        took = manifest.details[TOOK]
+        assert isinstance(took, dict)
+        assert took["seconds"] > 0
 
 
 def curve_of(folder: Path) -> list[dict[str, float]]:
@@ -188,7 +232,7 @@ def test_an_interrupted_run_goes_on_and_leaves_no_state_behind(
     assert numbers == [3]
     assert list((tmp_path / "states").iterdir()) == []
     train_from(shop_run, tmp_path / "whole")
-    assert read_manifest(tmp_path / "model") == read_manifest(tmp_path / "whole")
+    assert repeatable(tmp_path / "model") == repeatable(tmp_path / "whole")
 
 
 def test_a_run_of_another_recipe_or_initial_model_does_not_go_on_from_it(
@@ -201,7 +245,7 @@ def test_a_run_of_another_recipe_or_initial_model_does_not_go_on_from_it(
         here, fresh = tmp_path / f"{name}-here", tmp_path / f"{name}-fresh"
         train_from(shop_run, here, recipe, start, tmp_path / "states")
         train_from(shop_run, fresh, recipe, start)
-        assert read_manifest(here) == read_manifest(fresh)
+        assert repeatable(here) == repeatable(fresh)
         assert state.exists()
 
 

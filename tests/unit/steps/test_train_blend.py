@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.conftest import Run
-from tests.unit.steps.test_train import have_same_weights, interrupt, train_from
+from tests.unit.steps.test_train import have_same_weights, interrupt, repeatable, train_from
 from tests.unit.training.test_fit_blend import BLEND
 from towerflow.embedding.item_embeddings import ItemEmbeddings
 from towerflow.errors import InputError
@@ -56,7 +56,7 @@ def test_an_interrupted_run_goes_on_and_leaves_no_state_behind(
     train_from(shop_run, tmp_path / "model", BLEND, checkpoints=tmp_path / "states")
     assert list((tmp_path / "states").iterdir()) == []
     train_from(shop_run, tmp_path / "whole", BLEND)
-    assert read_manifest(tmp_path / "model") == read_manifest(tmp_path / "whole")
+    assert repeatable(tmp_path / "model") == repeatable(tmp_path / "whole")
     assert have_same_weights(tmp_path / "model", tmp_path / "whole")
 
 

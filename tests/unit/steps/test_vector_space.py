@@ -33,8 +33,8 @@ def test_over_another_catalogue_it_is_the_same_and_another_model_has_its_own(
     own = (shop_run.dataset, shop_run.item_embeddings)
     other_recipe = RECIPES[name].replace("learning_rate: 0.005", "learning_rate: 0.006")
     assert other_recipe != RECIPES[name]
-    train(*own, RECIPES[name], "", "", tmp_path / "model")
-    train(*own, other_recipe, "", "", tmp_path / "other-model")
+    train(*own, RECIPES[name], -1, "", "", tmp_path / "model")
+    train(*own, other_recipe, -1, "", "", tmp_path / "other-model")
     refreshed = other_catalogue(shop_run, tmp_path, is_one_new=True)
     before = space_of(shop_run, own, tmp_path / "model", tmp_path / "a")
     after = space_of(shop_run, refreshed, tmp_path / "model", tmp_path / "b")
@@ -48,6 +48,6 @@ def test_a_blend_of_other_weights_is_another(shop_run: Run, tmp_path: Path) -> N
     own, spaces = (shop_run.dataset, shop_run.item_embeddings), set()
     for weight in ("0.7", "0.2"):
         recipe = BLEND.replace("weight: 0.7", f"weight: {weight}")
-        train(*own, recipe, "", "", tmp_path / weight)
+        train(*own, recipe, -1, "", "", tmp_path / weight)
         spaces.add(space_of(shop_run, own, tmp_path / weight, tmp_path / f"of-{weight}")[1])
     assert len(spaces) == 2

@@ -191,7 +191,7 @@ def test_the_command_trains_one_model_in_the_processes_that_torchrun_started(
     )
     assert done.returncode == 0, done.stderr
     train_step(
-        shop_run.dataset, shop_run.item_embeddings, recipe, "", "", tmp_path / "by-one-process"
+        shop_run.dataset, shop_run.item_embeddings, recipe, -1, "", "", tmp_path / "by-one-process"
     )
     together, alone = (
         load_model(tmp_path / name).tensors() for name in ("model", "by-one-process")

@@ -1,0 +1,108 @@
+"""Training on the graph of users and items: LightGCN, SGL and SGCL."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from towerflow.errors import InputError
+from towerflow.evaluation.protocol import Task
+from towerflow.models.adjacency import Adjacency, Edges
+from towerflow.models.graph_cf import GraphCF, GraphCFConfig
+from towerflow.training.checkpoint import Checkpoint, Epoch
+from towerflow.training.epochs import Training, run_epochs
+from towerflow.training.graph_batches import EdgeSampler
+from towerflow.training.graph_config import (
+    GraphLoss,
+    GraphTrainingConfig,
+    Negatives,
+    SGCLLoss,
+    SGLLoss,
+)
+from towerflow.training.graph_step import GraphStep
+from towerflow.training.loop import validation_score
+
+
+class GraphTables(nn.Module):
+    """All that is learnt: a row a node, users first."""
+
+    def __init__(self, first: Tensor) -> None:
+        super().__init__()
+        self.table = nn.Parameter(first)
+
+
+def train_graph(
+    settings: GraphCFConfig,
+    config: GraphTrainingConfig,
+    edges: Edges,
+    first: Tensor,
+    embeddings: Tensor,
+    validation: Task,
+    checkpoint: Checkpoint | None = None,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> tuple[Tensor, list[Epoch]]:
+    """Train the tables, and return those of the best epoch with the curve.
+
+    Args:
+        settings: of the model.
+        config: loss, optimiser and stopping rule.
+        edges: what is learnt from.
+        first: `[num_users + num_items, dim]` where the tables begin, on the device to train on.
+        embeddings: `[num_items, embedding_dim]`.
+        validation: chooses the epoch; without users in it, the last epoch is kept.
+        checkpoint: where to go on from, and what to keep after each epoch.
+        on_epoch: told of each epoch as it ends.
+
+    Raises:
+        InputError: nobody has taken anything.
+    """
+    if not len(edges.users):
+        raise InputError("the training split", expected="interactions to learn from", found="none")
+    objective = config.objective
+    drawn = objective.negatives if not isinstance(objective, SGCLLoss) else Negatives.OTHERS
+    sampler = EdgeSampler.of(edges, drawn)
+    model = GraphTables(first)
+    optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
+    whole = Adjacency.of(edges, first.device)
+
+    def run_epoch(number: int) -> float:
+        # Seeded by epoch, so that a run that goes on draws what an uninterrupted one does.
+        rng = np.random.default_rng([config.seed, number])
+        views = _views(objective, edges, rng, first.device)
+        step = GraphStep(objective, settings.num_layers, edges.num_users, whole, views)
+        losses = []
+        for batch in sampler.batches(config.batch_size, rng):
+            loss = step.loss(model.table, batch)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            losses.append(loss.detach())
+        return float(torch.stack(losses).mean())
+
+    def validate() -> float:
+        with torch.inference_mode():
+            trained = GraphCF.of_tables(settings, model.table.detach(), edges)
+        return validation_score(trained, embeddings, validation)
+
+    training = Training(model, optimiser, run_epoch, validate if len(validation.users) else None)
+    curve = run_epochs(training, config, checkpoint, on_epoch)
+    return model.table.detach(), curve
+
+
+def _views(
+    objective: GraphLoss, edges: Edges, rng: np.random.Generator, device: torch.device
+) -> list[Adjacency]:
+    """Two graphs that lack a share of the edges, drawn anew each epoch; none without SGL."""
+    if not isinstance(objective, SGLLoss):
+        return []
+    num_kept = int(len(edges.users) * (1 - objective.drop_share))
+    keeps = [_keep(len(edges.users), num_kept, rng) for _ in range(2)]
+    return [Adjacency.of(edges.where(keep), device) for keep in keeps]
+
+
+def _keep(num_edges: int, num_kept: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    keep = np.zeros(num_edges, dtype=bool)
+    keep[rng.permutation(num_edges)[:num_kept]] = True
+    return keep
