@@ -55,6 +55,7 @@ def compare_models(
     split_share: float = 0.1,
     few_shot: str = "none",
     split_seed: int = 0,
+    hide_history: bool = True,
     max_rejected_share: float = 0.05,
     unknown_items: str = "error",
     beam_runner: str = "DirectRunner",
@@ -100,6 +101,7 @@ def compare_models(
         split_share: Of events (global-time) or items (new-items), for test and for validation each.
         few_shot: Training interactions taken away: none, all but a single one a user, or half.
         split_seed: Seed of what is random in a split.
+        hide_history: Leave out of the ranking what users took before; LLMInit's code does not.
         max_rejected_share: Share of unusable rows, 0 to 1, above which the run stops.
         unknown_items: What to do with interactions that name unknown items, "error" or "reject".
         beam_runner: Where Beam runs: DirectRunner, DataflowRunner, FlinkRunner, SparkRunner.
@@ -170,7 +172,10 @@ def compare_models(
             checkpoints="",
         ).set_display_name("Train")
         evaluated = evaluate(
-            dataset=dataset, item_embeddings=item_embeddings, model=trained.outputs["model"]
+            dataset=dataset,
+            item_embeddings=item_embeddings,
+            model=trained.outputs["model"],
+            hide_history=hide_history,
         ).set_display_name("Evaluate")
 
     compared = compare(

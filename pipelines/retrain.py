@@ -61,6 +61,7 @@ def retrain(
     few_shot: str = "none",
     split_seed: int = 0,
     previous_dataset: str = "",
+    hide_history: bool = True,
     max_rejected_share: float = 0.05,
     unknown_items: str = "error",
     beam_runner: str = "DirectRunner",
@@ -112,6 +113,7 @@ def retrain(
         few_shot: Training interactions taken away: none, all but a single one a user, or half.
         split_seed: Seed of what is random in a split.
         previous_dataset: Folder of an earlier Dataset, to tell new, changed and gone items.
+        hide_history: Leave out of the ranking what users took before; LLMInit's code does not.
         max_rejected_share: Share of unusable rows, 0 to 1, above which the run stops.
         unknown_items: What to do with interactions that name unknown items, "error" or "reject".
         beam_runner: Where Beam runs: DirectRunner, DataflowRunner, FlinkRunner, SparkRunner.
@@ -179,7 +181,7 @@ def retrain(
     model = trained.outputs["model"]
 
     evaluated = evaluate(
-        dataset=dataset, item_embeddings=item_embeddings, model=model
+        dataset=dataset, item_embeddings=item_embeddings, model=model, hide_history=hide_history
     ).set_display_name("Evaluate")
     metrics = evaluated.outputs["metrics"]
 

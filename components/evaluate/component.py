@@ -12,6 +12,7 @@ def evaluate(
     model: dsl.Input[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
     report: dsl.Output[dsl.HTML],
+    hide_history: bool,
 ):
     """Measure the model on the test split beside two baselines, and write the report."""
     from pathlib import Path
@@ -24,6 +25,7 @@ def evaluate(
         model=Path(model.path),
         metrics=Path(metrics.path),
         report=Path(report.path),
+        hide_history=hide_history,
     )
     for name, value in measured.items():
         metrics.log_metric(name, value)

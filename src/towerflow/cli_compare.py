@@ -1,5 +1,6 @@
 """`towerflow compare`: many recipes on one dataset, one report."""
 
+import fnmatch
 import shutil
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,7 +30,7 @@ def compare(
     recipes: Annotated[
         list[str],
         typer.Option(
-            help=f"{', '.join(recipe_names())}, or a YAML file of your own; repeat. "
+            help="Name of a recipe, a pattern such as 'llminit-sgl-*', or a YAML file; repeat. "
             "The others are compared with the first."
         ),
     ],
@@ -62,13 +63,14 @@ def compare(
     split_share: cli_data.SplitShare = 0.1,
     few_shot: cli_data.FewShotKept = FewShot.NONE,
     split_seed: cli_data.SplitSeed = 0,
+    hide_history: cli_data.HideHistory = True,
     max_rejected_share: cli_data.MaxRejectedShare = 0.05,
     unknown_items: cli_data.UnknownItemsKept = cli_data.UnknownItems.ERROR,
     beam_runner: cli_data.BeamRunnerName = "DirectRunner",
     beam_option: cli_data.BeamOptions = None,
 ) -> None:
     """Train and measure many recipes on one dataset, and put them beside each other."""
-    texts = [resolve_recipe(recipe) for recipe in recipes]
+    texts = [resolve_recipe(name) for recipe in recipes for name in _named(recipe)]
     trials = list_trials(texts, list(range(seeds)))
     source = find_data(items, interactions, preset, column or [], item_template, announce)
     resolve_precision(precision, torch.device(devices()[0]))
@@ -96,6 +98,7 @@ def compare(
         "split_share": split_share,
         "few_shot": few_shot.value,
         "split_seed": split_seed,
+        "hide_history": hide_history,
         "max_rejected_share": max_rejected_share,
         "unknown_items": unknown_items.value,
         "beam_runner": beam_runner,
@@ -112,3 +115,8 @@ def compare(
     print_counts(console, Path(outputs["dataset"]), Path(outputs["rejected"]))
     print_comparison(console, Comparison.read(Path(outputs["comparison"])))
     announce(f"report   {report}")
+
+
+def _named(recipe: str) -> list[str]:
+    """The recipes that a pattern stands for; else what was given."""
+    return sorted(fnmatch.filter(recipe_names(), recipe)) or [recipe]

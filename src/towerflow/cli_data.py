@@ -107,6 +107,12 @@ FewShotKept = Annotated[
 SplitSeed = Annotated[
     int, typer.Option(min=0, help="Of what is random in a split.", rich_help_panel=PANEL)
 ]
+HideHistory = Annotated[
+    bool,
+    typer.Option(
+        help="Leave out of the test's ranking what users have taken before.", rich_help_panel=PANEL
+    ),
+]
 PreviousDataset = Annotated[
     str,
     typer.Option(

@@ -39,9 +39,13 @@ class InputError(ValueError):
 
     @classmethod
     def from_validation(cls, where: object, expected: str, error: ValidationError) -> Self:
-        """The first thing that pydantic found wrong in `where`."""
+        """The first thing that pydantic found wrong in `where`.
+
+        Parts of the place in parentheses are tags of a union, which nobody wrote.
+        """
         first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
+        parts = [str(part) for part in first["loc"]]
+        field = ".".join(part for part in parts if not part.startswith("("))
         return cls(
             where, field=field, expected=expected, found=f"'{first['input']}': {first['msg']}"
         )

@@ -22,7 +22,7 @@ from towerflow.storage.files import files_under
 from towerflow.storage.filesystems import content_version
 
 Announce = Callable[[str], None]
-Argument = str | int | float
+Argument = str | bool | int | float
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _EVENT = re.compile(

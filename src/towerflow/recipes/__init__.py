@@ -27,6 +27,7 @@ from towerflow.training.graph_config import GRAPH_LOSSES, GraphTrainingConfig, S
 
 DEFAULT_RECIPE: Final = "learn"
 EXTENDS: Final = "extends"
+SEQUENCE, GRAPH = "(sequence)", "(graph)"  # ways of training
 
 
 class MemberConfig(BaseModel):
@@ -93,16 +94,16 @@ ModelConfig = Annotated[
 
 
 def _way_of_training(training: Any) -> str:
-    """`graph` or `sequence`, by the kind of the objective."""
+    """The tag of the training's class, by the kind of the objective."""
     if isinstance(training, dict):
         objective = training.get("objective")
         kind = objective.get("kind") if isinstance(objective, dict) else None
-        return "graph" if kind in GRAPH_LOSSES else "sequence"
-    return "graph" if isinstance(training, GraphTrainingConfig) else "sequence"
+        return GRAPH if kind in GRAPH_LOSSES else SEQUENCE
+    return GRAPH if isinstance(training, GraphTrainingConfig) else SEQUENCE
 
 
 AnyTraining = Annotated[
-    Annotated[TrainingConfig, Tag("sequence")] | Annotated[GraphTrainingConfig, Tag("graph")],
+    Annotated[TrainingConfig, Tag(SEQUENCE)] | Annotated[GraphTrainingConfig, Tag(GRAPH)],
     Discriminator(_way_of_training),
 ]
 

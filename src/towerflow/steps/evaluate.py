@@ -36,9 +36,15 @@ STEP: Final = "evaluate"
 
 
 def evaluate(
-    dataset: Path, item_embeddings: Path, model: Path, metrics: Path, report: Path
+    dataset: Path,
+    item_embeddings: Path,
+    model: Path,
+    metrics: Path,
+    report: Path,
+    *,
+    hide_history: bool = True,
 ) -> dict[str, float]:
-    """Rank the whole catalogue for each test user, what the user has seen left out, and measure.
+    """Rank the whole catalogue for each test user, and measure.
 
     Args:
         dataset: the Dataset.
@@ -46,6 +52,7 @@ def evaluate(
         model: the RetrievalModel.
         metrics: where the Metrics artifact is written: `metrics.json`, `per_user.parquet`.
         report: the HTML file to write.
+        hide_history: leave out of the ranking what the user has taken before.
 
     Returns:
         The model's metrics by name, for the UI.
@@ -59,7 +66,7 @@ def evaluate(
     model_manifest = open_artifact(model, ArtifactKind.RETRIEVAL_MODEL)
     record = TrainingRecord.of_model(model, model_manifest)
     candidate = load_model_for(model, data.item_ids, data.user_ids)
-    test = task(data, Split.TEST)
+    test = task(data, Split.TEST, hide_history=hide_history)
     if not len(test.users):
         raise InputError(
             dataset, expected=f"users to test on (split {data.split_kind})", found="none"
@@ -72,7 +79,8 @@ def evaluate(
     result = evaluate_model(candidate, content.embeddings, test, CUTOFFS)
     measured = EvaluationMetrics(
         primary_metric=PRIMARY_METRIC,
-        protocol=f"full ranking of the catalogue, history hidden, split {data.split_kind}",
+        protocol="full ranking of the catalogue, history "
+        f"{'hidden' if hide_history else 'ranked too'}, split {data.split_kind}",
         num_users=len(test.users),
         num_items=data.num_items,
         model=result.means(),

@@ -79,12 +79,13 @@ def test_it_has_the_verdict_the_numbers_and_described_charts(shop_run: Run) -> N
     for values in (metrics.model, *metrics.baselines.values()):
         assert all(f"<td>{value:.4f}</td>" in html for value in values.values())
     charts = Page(html).charts
-    assert [label.split(": from")[0].split(": this")[0] for label in charts] == [
+    assert [re.split(": (?:from|this|last)", label)[0] for label in charts] == [
         "NDCG@10",
         "NDCG@20",
         "NDCG@50",
         "learn: validation ndcg@10 by epoch",
         "learn: training loss by epoch",
+        "singular values over the largest, LLM embeddings (16)",
     ]
     assert "Where it was right" in html
     assert "✓" in html
@@ -111,7 +112,7 @@ def test_every_training_has_its_charts_and_models_that_were_not_trained_have_non
     for drawn, names in ((curves, ["1. learn", "2. sasrec"]), ({}, []), ({"learn": []}, [])):
         other = manifest.model_copy(update={"details": manifest.details | {"curves": drawn}})
         charts = Page(rendered(shop_run, Dataset.open(shop_run.dataset), other)).charts
-        assert [label.split(": from")[0] for label in charts[len(CUTOFFS) :]] == [
+        assert [label.split(": from")[0] for label in charts[len(CUTOFFS) : -1]] == [
             f"{name}: {what} by epoch"
             for name in names
             for what in ("validation ndcg@10", "training loss")

@@ -172,16 +172,16 @@ def test_by_cosine_items_are_one_long_and_only_they(num_layers: int) -> None:
 # Of the six items the second is gone and the others are shuffled; two are new.
 TRAINED_INDEX = np.array([4, -1, 0, 3, 2, -1, 5])
 NEW = [1, 5]
+KEPT = np.flatnonzero(TRAINED_INDEX >= 0)
 OTHER = torch.randn(7, 4, generator=torch.Generator().manual_seed(3))
+OTHER[KEPT] = EMBEDDINGS[TRAINED_INDEX[KEPT]]
 
 
 @pytest.mark.parametrize("connector", [False, True])
 def test_over_another_catalogue_kept_items_are_as_they_were(connector: bool) -> None:
     model = graph_cf(connector=connector)
-    kept = np.flatnonzero(TRAINED_INDEX >= 0)
-    OTHER[kept] = EMBEDDINGS[TRAINED_INDEX[kept]]
     found = model.for_items(TRAINED_INDEX).item_vectors(OTHER)
-    assert torch.equal(found[kept], model.item_vectors(EMBEDDINGS)[TRAINED_INDEX[kept]])
+    assert torch.equal(found[KEPT], model.item_vectors(EMBEDDINGS)[TRAINED_INDEX[KEPT]])
 
 
 def test_new_items_are_the_connectors_or_else_the_average_item() -> None:
@@ -265,6 +265,9 @@ def test_settings_that_make_no_sense_are_refused(
 ) -> None:
     with pytest.raises(ValidationError, match=sentence):
         GraphCFConfig.model_validate(settings)
+
+
+def test_all_dimensions_can_be_taken_without_naming_their_number() -> None:
     assert GraphCFConfig.model_validate({"dim": None, "init": {"strategy": "full"}}).dim is None
 
 

@@ -1,0 +1,104 @@
+"""A release of a model that knows users: who asks matters, and only to such a model."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.conftest import Run
+from tests.unit.steps.test_gate import challenger
+from towerflow.embedding.item_embeddings import ItemEmbeddings
+from towerflow.errors import InputError
+from towerflow.interactions.dataset import Dataset
+from towerflow.models.files import load_model
+from towerflow.models.graph_cf import GraphCF
+from towerflow.retrieval.release import Release
+from towerflow.schema import Split
+from towerflow.steps.export_index import export_index
+from towerflow.steps.gate import gate
+from towerflow.steps.publish import publish
+from towerflow.steps.train import train
+
+RECIPE = """
+description: of a test
+model: {kind: graph_cf, dim: 8}
+training: {objective: {kind: lightgcn}, epochs: 10, batch_size: 32, learning_rate: 0.01}
+"""
+K = 50
+
+
+@pytest.fixture(scope="module")
+def root(shop_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a LightGCN over the shop is trained and published."""
+    folder = tmp_path_factory.mktemp("graph")
+    own = (shop_run.dataset, shop_run.item_embeddings)
+    train(*own, RECIPE, -1, "", "", folder / "model")
+    export_index(*own, folder / "model", folder / "index")
+    metrics = challenger(shop_run, folder / "metrics", 0.0)
+    gate(metrics, str(folder / "root"), folder / "decision")
+    publish(folder / "index", metrics, folder / "decision", str(folder / "root"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def release(root: Path) -> Release:
+    return Release.current(root / "root")
+
+
+def model_in(root: Path) -> GraphCF:
+    model = load_model(root / "model")
+    assert isinstance(model, GraphCF)
+    return model
+
+
+def test_users_are_who_they_were_in_training_with_all_that_they_did_since(
+    shop_run: Run, root: Path, release: Release
+) -> None:
+    data = Dataset.open(shop_run.dataset)
+    embeddings = ItemEmbeddings.open(shop_run.item_embeddings).embeddings
+    expected = model_in(root).user_vectors(data.lists(*Split), embeddings)
+    torch.testing.assert_close(release.user_vectors(data.user_ids), expected)
+    some = [data.user_ids[user] for user in (7, 3, 30)]
+    torch.testing.assert_close(release.user_vectors(some), expected[[7, 3, 30]])
+
+
+def test_a_user_who_says_who_asks_is_given_what_the_own_vector_says(release: Release) -> None:
+    for user_id in ("user01", "user17"):
+        history = release.history(user_id)
+        found = release.recommend(history, K, user_id)
+        scores = (release.user_vectors([user_id]) @ release.item_vectors().T)[0]
+        order = [item for item in scores.argsort(descending=True).tolist() if item not in history]
+        assert [item.item_id for item in found] == [release.item_ids[item] for item in order]
+        assert [item.score for item in found] == pytest.approx(scores[order].tolist(), abs=1e-5)
+
+
+def test_the_same_history_of_others_is_ranked_otherwise(release: Release) -> None:
+    history = release.history("user01")
+    stranger, own, other = (
+        [item.score for item in release.recommend(history, K, user_id)]
+        for user_id in ("", "user01", "user17")
+    )
+    assert own != pytest.approx(stranger, abs=1e-4)
+    assert own != pytest.approx(other, abs=1e-4)
+    assert [item.score for item in release.recommend(history, K)] == stranger
+
+
+def test_a_known_user_can_ask_after_another_history(release: Release) -> None:
+    found = release.recommend([0, 1], 5, "user01")
+    assert len(found) == 5
+    assert {release.item_ids[0], release.item_ids[1]}.isdisjoint(item.item_id for item in found)
+
+
+def test_users_whom_the_release_does_not_know_are_named(release: Release) -> None:
+    with pytest.raises(InputError, match="user 'nobody': expected a user of this release"):
+        release.recommend([0], 5, "nobody")
+    with pytest.raises(InputError, match="user 'nobody'"):
+        release.user_vectors(["user01", "nobody"])
+    with pytest.raises(InputError, match="user 'nobody'"):
+        release.history("nobody")
+
+
+def test_who_asks_is_nothing_to_a_model_that_knows_no_users(shop_run: Run) -> None:
+    learn = Release.current(shop_run.release_root)
+    history = learn.history("user01")
+    assert learn.recommend(history, 10, "user17") == learn.recommend(history, 10)
