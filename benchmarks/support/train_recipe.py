@@ -1,6 +1,8 @@
 """One recipe on one Dataset with one seed: what validation, test and rare items give.
 
-python -m benchmarks.support.train_recipe <Dataset> <ItemEmbeddings> <recipe> <seed>
+python -m benchmarks.support.train_recipe <Dataset> <ItemEmbeddings> <recipe> <seed> [<npz>]
+
+The last file, if given, gets the metrics of each test user, for paired tests.
 """
 
 import json
@@ -21,7 +23,7 @@ CUTOFFS = (10,)
 RARE = 5  # training interactions of an item, at most
 
 
-def main(dataset: str, item_embeddings: str, recipe: str, seed: str) -> None:
+def main(dataset: str, item_embeddings: str, recipe: str, seed: str, per_user: str = "") -> None:
     """Print the figures as JSON."""
     data = Dataset.open(Path(dataset))
     content = ItemEmbeddings.open_for(Path(item_embeddings), data.content_hash, data.num_items)
@@ -45,6 +47,8 @@ def main(dataset: str, item_embeddings: str, recipe: str, seed: str) -> None:
         "epochs": {name: len(curve) for name, curve in curves.items()},
         "seconds": seconds,
     }
+    if per_user:
+        np.savez(per_user, users=test.users, **result.per_user)
     print(json.dumps(found))
 
 

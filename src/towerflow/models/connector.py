@@ -10,11 +10,12 @@ from torch import Tensor
 from towerflow.models.standardise import Standardise
 
 RIDGES: Final = tuple(10.0**power for power in range(-2, 7))
+SMALLEST: Final = 1e-12  # divides nothing by zero
 
 
 @dataclass(frozen=True)
 class Connector:
-    """A ridge regression from standardised embeddings to the trained vectors of warm items.
+    """An affine map from embeddings to item vectors.
 
     Attributes:
         weight: `[embedding_dim, dim]`.
@@ -24,50 +25,69 @@ class Connector:
     weight: Tensor
     bias: Tensor
 
-    @classmethod
-    def fit(cls, embeddings: Tensor, vectors: Tensor) -> Self:
-        """The map with the least generalised cross-validation error over RIDGES.
-
-        Source: Golub, Heath and Wahba 1979, equation 1.4, over all outputs together.
-
-        Args:
-            embeddings: `[num_items, embedding_dim]` of warm items.
-            vectors: `[num_items, dim]` what training made of them.
-        """
-        standardise = Standardise.fit(embeddings)
-        inputs = standardise(embeddings).double()
-        mean = vectors.double().mean(dim=0)
-        targets = vectors.double() - mean
-        spread, axes = torch.linalg.eigh(inputs.T @ inputs)
-        spread = spread.clamp(min=0)
-        rotated = axes.T @ (inputs.T @ targets)
-        ridge = _best_ridge(spread, rotated, float(targets.square().sum()), len(inputs))
-        weight = axes @ (rotated / (spread + ridge).unsqueeze(1))
-        weight = weight / standardise.scale.double().unsqueeze(1)
-        bias = mean - standardise.mean.double() @ weight
-        return cls(weight.float(), bias.float())
-
     def __call__(self, embeddings: Tensor) -> Tensor:
         """`[num_items, embedding_dim]` to `[num_items, dim]`."""
         return embeddings @ self.weight + self.bias
 
 
-def _best_ridge(spread: Tensor, rotated: Tensor, total: float, num_rows: int) -> float:
-    """Of RIDGES times the mean of `spread`, the one of the least error.
+@dataclass(frozen=True)
+class Ridge:
+    """A ridge regression whose inputs are known and whose outputs change as training goes on.
 
-    Args:
+    Attributes:
+        standardise: of the embeddings.
+        inputs: `[num_items, embedding_dim]` standardised embeddings X of warm items.
         spread: `[embedding_dim]` eigenvalues of XᵀX.
-        rotated: `[embedding_dim, dim]` VᵀXᵀY.
-        total: ‖Y‖².
-        num_rows: rows of X.
+        axes: `[embedding_dim, embedding_dim]` its eigenvectors, in columns.
     """
-    energy = rotated.square().sum(dim=1)
-    errors = []
-    candidates = [factor * max(float(spread.mean()), 1e-12) for factor in RIDGES]
-    for ridge in candidates:
-        gain = 1 / (spread + ridge)
-        residual = total - float((energy * (2 * gain - spread * gain.square())).sum())
-        freedom = 1 + float((spread * gain).sum())  # 1: the mean
-        left = max(num_rows - freedom, 1e-9)
-        errors.append(num_rows * max(residual, 0.0) / left**2)
-    return candidates[int(np.argmin(errors))]
+
+    standardise: Standardise
+    inputs: Tensor
+    spread: Tensor
+    axes: Tensor
+
+    @classmethod
+    def of(cls, embeddings: Tensor) -> Self:
+        """Of the `embeddings` `[num_items, embedding_dim]` of warm items."""
+        standardise = Standardise.fit(embeddings)
+        inputs = standardise(embeddings).double()
+        spread, axes = torch.linalg.eigh(inputs.T @ inputs)
+        return cls(standardise, inputs, spread.clamp(min=0), axes)
+
+    def fit(self, vectors: Tensor) -> Connector:
+        """The map to `vectors` `[num_items, dim]` of the least generalised cross-validation error.
+
+        A regression's vectors are shorter than what they predict, and a dot product would punish
+        new items for it: they are stretched to the mean length of `vectors`.
+
+        Source of the error: Golub, Heath and Wahba 1979, equation 1.4, over all outputs together.
+        """
+        vectors = vectors.double()
+        mean = vectors.mean(dim=0)
+        rotated = self.axes.T @ (self.inputs.T @ (vectors - mean))
+        ridge = self._best_ridge(rotated, float((vectors - mean).square().sum()))
+        weight = self.axes @ (rotated / (self.spread + ridge).unsqueeze(1))
+        predicted = (self.inputs @ weight + mean).norm(dim=1).mean()
+        stretch = float(vectors.norm(dim=1).mean() / predicted.clamp(min=SMALLEST))
+        weight = weight / self.standardise.scale.double().unsqueeze(1)
+        bias = mean - self.standardise.mean.double() @ weight
+        return Connector((weight * stretch).float(), (bias * stretch).float())
+
+    def _best_ridge(self, rotated: Tensor, total: float) -> float:
+        """Of RIDGES times the mean of `spread`, the one of the least error.
+
+        Args:
+            rotated: `[embedding_dim, dim]` VᵀXᵀY.
+            total: ‖Y‖².
+        """
+        energy = rotated.square().sum(dim=1)
+        num_rows = len(self.inputs)
+        candidates = [factor * max(float(self.spread.mean()), SMALLEST) for factor in RIDGES]
+        errors = []
+        for ridge in candidates:
+            gain = 1 / (self.spread + ridge)
+            explained = float((energy * (2 * gain - self.spread * gain.square())).sum())
+            freedom = 1 + float((self.spread * gain).sum())  # 1: the mean
+            left = max(num_rows - freedom, SMALLEST)
+            errors.append(num_rows * max(total - explained, 0.0) / left**2)
+        return candidates[int(np.argmin(errors))]

@@ -18,6 +18,7 @@ from towerflow.errors import InputError
 from towerflow.interactions.histories import IntArray
 from towerflow.models.adjacency import Edges
 
+POPULAR_SHARE: Final = 0.2  # LLMInit's
 MIN_POPULAR: Final = 2  # a variance needs two
 
 
@@ -56,7 +57,7 @@ class InitConfig(BaseModel):
     popular_share: Annotated[
         float,
         Field(gt=0, le=1, description="variance: over this share of the items, by degree [0.2]."),
-    ] = 0.2
+    ] = POPULAR_SHARE
     centre: bool = Field(default=False, description="Subtract the mean row from all [false].")
     scale: Scale = Field(
         default=Scale.NONE,
@@ -67,7 +68,7 @@ class InitConfig(BaseModel):
     def _fits_the_strategy(self) -> Self:
         if self.replacement and self.strategy is not Strategy.RANDOM:
             raise ValueError("replacement is for strategy random")
-        if "popular_share" in self.model_fields_set and self.strategy is not Strategy.VARIANCE:
+        if self.popular_share != POPULAR_SHARE and self.strategy is not Strategy.VARIANCE:
             raise ValueError("popular_share is for strategy variance")
         if self.strategy is Strategy.XAVIER and (self.centre or self.scale is not Scale.NONE):
             raise ValueError(

@@ -6,7 +6,6 @@ from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from towerflow.errors import InputError
@@ -15,7 +14,6 @@ from towerflow.interactions.dataset import Dataset
 from towerflow.interactions.histories import IntArray
 from towerflow.models.adjacency import Edges
 from towerflow.models.blend import Blend
-from towerflow.models.connector import Connector
 from towerflow.models.content_mean import ContentMean, ContentMeanConfig
 from towerflow.models.graph_cf import GraphCF, GraphCFConfig
 from towerflow.models.item_to_item import EaseConfig, ItemKNNConfig, ItemToItem
@@ -29,7 +27,7 @@ from towerflow.recipes import BlendConfig, MemberConfig, Recipe
 from towerflow.schema import Split
 from towerflow.training.checkpoint import Checkpoint, Epoch
 from towerflow.training.config import TrainingConfig
-from towerflow.training.graph import train_graph
+from towerflow.training.graph import ModelOfTables, train_graph
 from towerflow.training.graph_config import GraphTrainingConfig
 from towerflow.training.loop import TrainingLog, train_model
 from towerflow.training.ranks import Ranks
@@ -143,37 +141,21 @@ def _fit_graph(
             found=config.kind,
             hint="start it with towerflow train, without torchrun",
         )
-    data, device = on.dataset, _device()
+    data = on.dataset
     edges = Edges.of(data.lists(Split.TRAIN), data.num_items)
     # The epochs' own draws are seeded by [seed, number].
     rng = np.random.default_rng(training.seed)
     first = first_tables(config.init, config.dim, on.embeddings, data.has_text, edges, rng)
+    build = ModelOfTables(config, edges, on.embeddings, data.has_text, first.fallbacks)
     table, curve = train_graph(
-        config,
+        build,
         training,
-        edges,
-        first.table.to(device),
-        on.embeddings,
+        first.table.to(_device()),
         task(data, Split.VALIDATION, hide_history=training.hide_history),
         on.checkpoint,
         on.on_epoch,
     )
-    model = GraphCF.of_tables(config, table, edges, first.fallbacks)
-    return (
-        _connect(model, on.embeddings, edges, data.has_text) if config.connector else model
-    ), curve
-
-
-def _connect(
-    model: GraphCF, embeddings: Tensor, edges: Edges, has_text: NDArray[np.bool_]
-) -> GraphCF:
-    """The model with a regression that is fitted on items with training interactions and text."""
-    is_warm = edges.item_degrees() > 0
-    teaching = torch.from_numpy(is_warm & has_text)
-    vectors = model.item_vectors(embeddings)
-    return model.with_connector(
-        Connector.fit(embeddings[teaching], vectors[teaching]), torch.from_numpy(is_warm)
-    )
+    return build(table), curve
 
 
 def _device() -> torch.device:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from towerflow.errors import InputError
 from towerflow.evaluation.protocol import Task
 from towerflow.models.adjacency import Adjacency, Edges
+from towerflow.models.connector import Ridge
 from towerflow.models.graph_cf import GraphCF, GraphCFConfig
 from towerflow.training.checkpoint import Checkpoint, Epoch
 from towerflow.training.epochs import Training, run_epochs
@@ -33,12 +34,45 @@ class GraphTables(nn.Module):
         self.table = nn.Parameter(first)
 
 
+class ModelOfTables:
+    """Makes the model of tables, as often as training asks for it.
+
+    Args:
+        settings: of the model.
+        edges: what is learnt from.
+        embeddings: `[num_items, embedding_dim]`.
+        has_text: `[num_items]`.
+        fallbacks: see `GraphCF`.
+    """
+
+    def __init__(
+        self,
+        settings: GraphCFConfig,
+        edges: Edges,
+        embeddings: Tensor,
+        has_text: NDArray[np.bool_],
+        fallbacks: dict[str, int],
+    ) -> None:
+        self.settings, self.edges, self.embeddings = settings, edges, embeddings
+        self.fallbacks = fallbacks
+        self.is_warm = edges.item_degrees() > 0
+        self.teaching = torch.from_numpy(self.is_warm & has_text)
+        has_lesson = settings.connector and bool(self.teaching.any())
+        self.ridge = Ridge.of(embeddings[self.teaching]) if has_lesson else None
+
+    def __call__(self, table: Tensor) -> GraphCF:
+        """The model of `table` `[num_users + num_items, dim]`, with a connector if there is one."""
+        model = GraphCF.of_tables(self.settings, table, self.edges, self.fallbacks)
+        if self.ridge is None:
+            return model
+        vectors = model.item_vectors(self.embeddings)[self.teaching]
+        return model.with_connector(self.ridge.fit(vectors), torch.from_numpy(self.is_warm))
+
+
 def train_graph(
-    settings: GraphCFConfig,
+    build: ModelOfTables,
     config: GraphTrainingConfig,
-    edges: Edges,
     first: Tensor,
-    embeddings: Tensor,
     validation: Task,
     checkpoint: Checkpoint | None = None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
@@ -46,11 +80,9 @@ def train_graph(
     """Train the tables, and return those of the best epoch with the curve.
 
     Args:
-        settings: of the model.
+        build: knows the model and the graph.
         config: loss, optimiser and stopping rule.
-        edges: what is learnt from.
         first: `[num_users + num_items, dim]` where the tables begin, on the device to train on.
-        embeddings: `[num_items, embedding_dim]`.
         validation: chooses the epoch; without users in it, the last epoch is kept.
         checkpoint: where to go on from, and what to keep after each epoch.
         on_epoch: told of each epoch as it ends.
@@ -58,6 +90,7 @@ def train_graph(
     Raises:
         InputError: nobody has taken anything.
     """
+    edges = build.edges
     if not len(edges.users):
         raise InputError("the training split", expected="interactions to learn from", found="none")
     objective = config.objective
@@ -71,7 +104,7 @@ def train_graph(
         # Seeded by epoch, so that a run that goes on draws what an uninterrupted one does.
         rng = np.random.default_rng([config.seed, number])
         views = _views(objective, edges, rng, first.device)
-        step = GraphStep(objective, settings.num_layers, edges.num_users, whole, views)
+        step = GraphStep(objective, build.settings.num_layers, edges.num_users, whole, views)
         losses = []
         for batch in sampler.batches(config.batch_size, rng):
             loss = step.loss(model.table, batch)
@@ -81,10 +114,9 @@ def train_graph(
             losses.append(loss.detach())
         return float(torch.stack(losses).mean())
 
+    @torch.inference_mode()
     def validate() -> float:
-        with torch.inference_mode():
-            trained = GraphCF.of_tables(settings, model.table.detach(), edges)
-        return validation_score(trained, embeddings, validation)
+        return validation_score(build(model.table.detach()), build.embeddings, validation)
 
     training = Training(model, optimiser, run_epoch, validate if len(validation.users) else None)
     curve = run_epochs(training, config, checkpoint, on_epoch)

@@ -1,7 +1,9 @@
 """A release of a model that knows users: who asks matters, and only to such a model."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,7 +12,7 @@ from tests.unit.steps.test_gate import challenger
 from towerflow.embedding.item_embeddings import ItemEmbeddings
 from towerflow.errors import InputError
 from towerflow.interactions.dataset import Dataset
-from towerflow.models.files import load_model
+from towerflow.models.files import load_model, load_model_for
 from towerflow.models.graph_cf import GraphCF
 from towerflow.retrieval.release import Release
 from towerflow.schema import Split
@@ -60,6 +62,21 @@ def test_users_are_who_they_were_in_training_with_all_that_they_did_since(
     torch.testing.assert_close(release.user_vectors(data.user_ids), expected)
     some = [data.user_ids[user] for user in (7, 3, 30)]
     torch.testing.assert_close(release.user_vectors(some), expected[[7, 3, 30]])
+
+
+def test_the_model_in_the_release_can_be_read_for_other_users(
+    shop_run: Run, root: Path, release: Release
+) -> None:
+    data = Dataset.open(shop_run.dataset)
+    embeddings = ItemEmbeddings.open(shop_run.item_embeddings).embeddings
+    who = [5, 2]
+    user_ids = [data.user_ids[user] for user in who]
+    model = load_model_for(release.folder / "model", data.item_ids, user_ids)
+    histories = replace(data.lists(*Split).take(np.array(who)), user_index=np.arange(2))
+    expected = release.user_vectors(user_ids)
+    torch.testing.assert_close(model.user_vectors(histories, embeddings), expected)
+    strangers = load_model_for(release.folder / "model", data.item_ids, ["a", "b"])
+    assert not torch.allclose(strangers.user_vectors(histories, embeddings), expected, atol=1e-3)
 
 
 def test_a_user_who_says_who_asks_is_given_what_the_own_vector_says(release: Release) -> None:

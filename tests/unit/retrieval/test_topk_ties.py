@@ -22,7 +22,9 @@ tables = st.integers(1, 9).flatmap(
 def best(scores: list[list[float]], k: int, exclude: list[list[int]] | None = None) -> list[object]:
     nothing: list[list[int]] = [[] for _ in scores]
     search = ExactTopK(torch.eye(len(scores[0])))
-    found = search.search(torch.tensor(scores), k, ItemLists.from_lists(exclude or nothing))
+    found = search.search(
+        torch.tensor(scores, dtype=torch.float32), k, ItemLists.from_lists(exclude or nothing)
+    )
     items: list[object] = found.items.tolist()
     return items
 

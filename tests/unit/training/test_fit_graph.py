@@ -204,6 +204,9 @@ def test_an_interrupted_fit_goes_on(on: Fitting, tmp_path: Path, objective: str)
     whole, its_curves = fitted(on, text)
     assert curves == its_curves == {objective: told}
     assert same_tensors(again, whole)
+    done, curves = fitted(replace(on, checkpoint=checkpoint), text_of(objective, 1))
+    assert curves == its_curves  # it is read, and nothing is trained again
+    assert same_tensors(done, whole)
 
 
 @pytest.mark.parametrize(("split", "teaches"), [(Split.TRAIN, True), (Split.TEST, False)])

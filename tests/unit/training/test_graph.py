@@ -215,12 +215,14 @@ def test_a_loss_that_is_not_finite_ends_training() -> None:
         train(first=broken)
 
 
-def test_a_loss_is_the_mean_of_the_steps_of_its_pass() -> None:
+@pytest.mark.parametrize("negatives", list(Negatives))
+def test_a_loss_is_the_mean_of_the_steps_of_its_pass(negatives: Negatives) -> None:
     """What a sampler with the same draws gives, where the rows stay what they are."""
-    training = training_of("lightgcn", epochs=2, learning_rate=STILL, seed=3)
-    _, curve = train(training)
-    sampler = EdgeSampler.of(EDGES, Negatives.UNTAKEN)
-    step = GraphStep(LightGCNLoss(), 2, NUM_USERS, Adjacency.of(EDGES))
+    objective = LightGCNLoss(negatives=negatives)
+    changes = {"objective": objective, "epochs": 2, "learning_rate": STILL, "seed": 3}
+    _, curve = train(LIGHTGCN.model_copy(update=changes))
+    sampler = EdgeSampler.of(EDGES, negatives)
+    step = GraphStep(objective, 2, NUM_USERS, Adjacency.of(EDGES))
     for epoch in curve:
         draws = np.random.default_rng([3, epoch.number])
         losses = [step.loss(first_table(), batch).item() for batch in sampler.batches(32, draws)]

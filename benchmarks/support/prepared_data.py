@@ -1,6 +1,7 @@
 """Datasets with embeddings, made once by the pipeline's own steps and kept below `build/`.
 
-python -m benchmarks.support.learn_data <folder with items and interactions> <encoder> <folder>
+python -m benchmarks.support.prepared_data <folder with items and interactions> <encoder> <folder>
+    [<setting of preprocess>=<value> …]
 """
 
 import sys
@@ -38,7 +39,7 @@ PREPROCESS: dict[str, Any] = {
 }
 
 
-def main(source: str, encoder: str, folder: str) -> None:
+def main(source: str, encoder: str, folder: str, *settings: str) -> None:
     """Write `dataset` and `item_embeddings` into `folder`, unless they are there."""
     out = Path(folder)
     whole = out / "item_embeddings"
@@ -50,7 +51,7 @@ def main(source: str, encoder: str, folder: str) -> None:
         dataset=out / "dataset",
         rejected=out / "rejected",
         counts=out / "counts.json",
-        **PREPROCESS,
+        **PREPROCESS | dict(setting.split("=", 1) for setting in settings),
     )
     embed_items(
         dataset=out / "dataset",
