@@ -82,3 +82,16 @@ def test_mistakes_are_told_before_anything_is_looked_for(
 @pytest.mark.parametrize("options", [[], ["--recipes", "learn", "--seeds", "0"]])
 def test_no_recipes_or_seeds_are_refused(options: list[str]) -> None:
     assert CliRunner().invoke(app, ["compare", *options]).exit_code == 2
+
+
+def test_a_pattern_stands_for_all_recipes_that_it_fits() -> None:
+    named = cli_compare._named("llminit-sg?-pca")
+    assert named == ["llminit-sgl-pca"]
+    assert cli_compare._named("llminit-paper-sgl*") == [
+        "llminit-paper-sgl",
+        "llminit-paper-sgl-rand",
+        "llminit-paper-sgl-uni",
+        "llminit-paper-sgl-var",
+    ]
+    assert cli_compare._named("mine.yaml") == ["mine.yaml"]
+    assert cli_compare._named("nothing-*") == ["nothing-*"]  # refused where names are

@@ -227,7 +227,7 @@ def test_xavier_begins_users_and_items_each_by_their_own_number() -> None:
 def test_xavier_without_a_size_is_as_long_as_an_embedding_and_counts_nobody() -> None:
     first = tables(InitConfig(strategy=Strategy.XAVIER), None, WITHOUT_THE_THIRD)
     assert first.table.shape == (4 + 5, 6)
-    assert (first.items_without_text, first.users_without_history) == (0, 0)
+    assert first.fallbacks == {}
 
 
 def test_selected_rows_are_left_as_they_are() -> None:
@@ -273,8 +273,8 @@ def test_items_without_text_get_the_mean_of_the_others_and_are_counted(strategy:
     first = tables(config, dim, WITHOUT_THE_THIRD)
     items = first.table[4:]
     torch.testing.assert_close(items[2], items[[0, 1, 3, 4]].mean(dim=0), atol=1e-5, rtol=1e-5)
-    assert first.items_without_text == 1
-    assert tables(config, dim).items_without_text == 0
+    assert first.fallbacks["items_without_text"] == 1
+    assert tables(config, dim).fallbacks["items_without_text"] == 0
 
 
 def test_users_are_the_mean_of_what_they_took_each_item_once() -> None:
@@ -289,7 +289,7 @@ def test_users_who_took_nothing_get_the_mean_of_the_others_and_are_counted() -> 
     first = tables(UNIFORM)
     for nobody in (1, 3):
         torch.testing.assert_close(first.table[nobody], (first.table[0] + first.table[2]) / 2)
-    assert first.users_without_history == 2
+    assert first.fallbacks == {"items_without_text": 0, "users_without_history": 2}
     raw = user_rows(EMBEDDINGS, EDGES)
     assert not raw[[1, 3]].any()
     assert raw[[0, 2]].all()

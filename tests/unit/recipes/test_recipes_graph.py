@@ -5,7 +5,7 @@ import pytest
 from towerflow.errors import InputError
 from towerflow.models.graph_cf import GraphCFConfig
 from towerflow.models.llm_init import InitConfig, Scale, Strategy
-from towerflow.recipes import Recipe, load_recipe
+from towerflow.recipes import Recipe, load_recipe, recipe_names
 from towerflow.training.config import TrainingConfig
 from towerflow.training.graph_config import (
     Contrast,
@@ -114,7 +114,7 @@ def test_a_model_on_the_graph_is_no_member_of_a_blend() -> None:
     [
         ("init: {strategy: full}", ["full takes all dimensions", "dim must be null"]),
         ("init: {strategy: pca, replacement: true}", ["replacement is for strategy random"]),
-        ("init: {strategy: pca, popular_share: 0.2}", ["popular_share is for strategy variance"]),
+        ("init: {strategy: pca, popular_share: 0.3}", ["popular_share is for strategy variance"]),
         ("init: {strategy: xavier, centre: true}", ["xavier doesn't"]),
         ("init: {strategy: best}", ["strategy", "best"]),
         ("init: {popular_share: .nan}", ["popular_share"]),
@@ -180,3 +180,10 @@ def test_it_knows_how_many_epochs_it_takes_at_most() -> None:
 def test_written_down_it_is_read_again_as_it_was() -> None:
     recipe = load_recipe(text_of(training="objective: {kind: sgl, contrast: batch}, seed: 3"))
     assert Recipe.model_validate(recipe.model_dump(mode="json")) == recipe
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_what_a_model_keeps_of_its_settings_is_read_again(name: str) -> None:
+    """A dump has all defaults in it, which must not count as asked for."""
+    model = load_recipe(name).model
+    assert type(model).model_validate(model.model_dump(mode="json")) == model

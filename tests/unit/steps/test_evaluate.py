@@ -82,3 +82,16 @@ def test_embeddings_of_another_dataset_are_refused(shop_run: Run, tmp_path: Path
             metrics=tmp_path / "metrics",
             report=tmp_path / "report",
         )
+
+
+def test_what_users_have_taken_may_be_ranked_too(shop_run: Run, tmp_path: Path) -> None:
+    """They are then found again, and crowd out what came next."""
+    artifacts = (shop_run.dataset, shop_run.item_embeddings, shop_run.model)
+    hidden = EvaluationMetrics.read(shop_run.metrics)
+    evaluate(*artifacts, tmp_path / "metrics", tmp_path / "report", hide_history=False)
+    shown = EvaluationMetrics.read(tmp_path / "metrics")
+    assert "history hidden" in hidden.protocol
+    assert "history ranked too" in shown.protocol
+    assert (
+        shown.baselines["content_mean"]["recall@10"] < hidden.baselines["content_mean"]["recall@10"]
+    )

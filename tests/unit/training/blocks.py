@@ -10,7 +10,7 @@ from towerflow.models.adjacency import Edges
 from towerflow.models.graph_cf import GraphCF, GraphCFConfig
 from towerflow.models.llm_init import xavier
 from towerflow.training.checkpoint import Checkpoint, Epoch
-from towerflow.training.graph import train_graph
+from towerflow.training.graph import ModelOfTables, train_graph
 from towerflow.training.graph_config import (
     GraphTrainingConfig,
     LightGCNLoss,
@@ -53,6 +53,11 @@ def first_table(seed: int = 0) -> Tensor:
     return torch.cat([xavier(count, DIM, rng) for count in (NUM_USERS, NUM_ITEMS)])
 
 
+def build_of(settings: GraphCFConfig = SETTINGS, edges: Edges = EDGES) -> ModelOfTables:
+    """Of items whose embeddings say nothing."""
+    return ModelOfTables(settings, edges, EMBEDDINGS, np.ones(NUM_ITEMS, dtype=bool), {})
+
+
 def train(
     training: GraphTrainingConfig = LIGHTGCN,
     *,
@@ -61,15 +66,8 @@ def train(
     checkpoint: Checkpoint | None = None,
 ) -> tuple[Tensor, list[Epoch]]:
     """Train on the two groups, from new rows if none are given."""
-    return train_graph(
-        settings_of(training),
-        training,
-        EDGES,
-        first_table() if first is None else first,
-        EMBEDDINGS,
-        validation,
-        checkpoint,
-    )
+    first = first_table() if first is None else first
+    return train_graph(build_of(settings_of(training)), training, first, validation, checkpoint)
 
 
 def model_of(table: Tensor, settings: GraphCFConfig = SETTINGS) -> GraphCF:

@@ -14,7 +14,7 @@ from towerflow.errors import InputError
 from towerflow.evaluation.protocol import evaluate_model, task
 from towerflow.interactions.dataset import Dataset
 from towerflow.models.adjacency import Edges
-from towerflow.models.connector import Connector
+from towerflow.models.connector import Ridge
 from towerflow.models.graph_cf import GraphCF
 from towerflow.models.llm_init import InitConfig, first_tables
 from towerflow.models.popularity import Popularity
@@ -148,7 +148,7 @@ def test_the_connector_is_taught_by_what_was_trained_and_serves_the_others(on: F
     vectors = without.item_vectors(on.embeddings)
     found = with_one.item_vectors(on.embeddings)
     assert torch.equal(found[warm], vectors[warm])
-    expected = Connector.fit(on.embeddings[warm], vectors[warm])(on.embeddings[UNTAKEN])
+    expected = Ridge.of(on.embeddings[warm]).fit(vectors[warm])(on.embeddings[UNTAKEN])
     torch.testing.assert_close(found[UNTAKEN], expected)
     assert not torch.allclose(found[UNTAKEN], vectors[UNTAKEN], atol=1e-3)
 
@@ -158,7 +158,7 @@ def test_by_cosine_the_connector_learns_unit_vectors_and_gives_them(on: Fitting)
     found = model.item_vectors(on.embeddings)
     torch.testing.assert_close(found.norm(dim=1), torch.ones(len(found)))
     warm = np.flatnonzero(edges_of(on).item_degrees())
-    said = Connector.fit(on.embeddings[warm], found[warm])(on.embeddings[UNTAKEN])
+    said = Ridge.of(on.embeddings[warm]).fit(found[warm])(on.embeddings[UNTAKEN])
     torch.testing.assert_close(found[UNTAKEN], said / said.norm(dim=1, keepdim=True))
 
 
@@ -176,8 +176,30 @@ def test_an_item_without_text_begins_as_the_mean_and_teaches_no_connector(on: Fi
     assert torch.equal(items[others], wild[others][:, ::2])
     vectors = model.item_vectors(wild)
     teaching = [item for item in others if item not in UNTAKEN]
-    expected = Connector.fit(wild[teaching], vectors[teaching])(wild[UNTAKEN])
+    expected = Ridge.of(wild[teaching]).fit(vectors[teaching])(wild[UNTAKEN])
     torch.testing.assert_close(vectors[UNTAKEN], expected)
+
+
+def test_the_model_says_how_many_rows_began_as_the_mean(on: Fitting) -> None:
+    data = on.dataset
+    without_text = replace(on, dataset=replace(data, texts=["", "", *data.texts[2:]]))
+    model, _ = fitted(without_text, text_of(epochs=0))
+    assert model.fallbacks == {"items_without_text": 2, "users_without_history": 0}
+    assert GraphCF.restore(model.config(), model.tensors()).fallbacks == model.fallbacks
+    is_mine = (data.user_index == 3) & (data.split == Split.TRAIN.value)
+    later = np.where(is_mine, Split.TEST.value, data.split)
+    model, _ = fitted(replace(on, dataset=replace(data, split=later)), text_of(epochs=0))
+    assert model.fallbacks == {"items_without_text": 0, "users_without_history": 1}
+    model, _ = fitted(without_text, text_of(epochs=0, model="dim: 8, init: {strategy: xavier}"))
+    assert not any(model.fallbacks.values())
+
+
+def test_where_nothing_that_was_taken_has_text_there_is_no_connector(on: Fitting) -> None:
+    texts = [text if item in UNTAKEN else "" for item, text in enumerate(on.dataset.texts)]
+    without = replace(on, dataset=replace(on.dataset, texts=texts))
+    model, _ = fitted(without, text_of())
+    assert not model.serves_new_items
+    assert model.item_vectors(on.embeddings).isfinite().all()
 
 
 @every_objective

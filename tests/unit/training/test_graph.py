@@ -22,8 +22,8 @@ from tests.unit.training.blocks import (
     NUM_USERS,
     OBJECTIVES,
     OTHER_GROUP,
-    SETTINGS,
     USERS,
+    build_of,
     first_table,
     model_of,
     settings_of,
@@ -36,7 +36,7 @@ from towerflow.interactions.histories import ItemLists
 from towerflow.models.adjacency import Adjacency, Edges
 from towerflow.models.graph_cf import GraphCFConfig
 from towerflow.training.checkpoint import Checkpoint, Epoch
-from towerflow.training.graph import train_graph
+from towerflow.training.graph import ModelOfTables, train_graph
 from towerflow.training.graph_batches import EdgeSampler
 from towerflow.training.graph_config import (
     Contrast,
@@ -77,7 +77,7 @@ def test_users_are_given_what_others_of_their_group_took(
     """At random a third would be."""
     training = training_of(name, epochs=20, **changes)
     settings = settings_of(training).model_copy(update={"num_layers": num_layers})
-    table, curve = train_graph(settings, training, EDGES, first_table(), EMBEDDINGS, NOBODY)
+    table, curve = train_graph(build_of(settings), training, first_table(), NOBODY)
     assert curve[-1].loss < curve[0].loss
     assert share_of_own_group(first_table(), settings) < 0.4
     assert share_of_own_group(table, settings) > least
@@ -89,7 +89,7 @@ def test_without_layers_users_are_told_what_they_took(name: str) -> None:
     again = replace(NEXT, seen=HISTORIES.last(0))
     training = training_of(name, epochs=20)
     settings = settings_of(training).model_copy(update={"num_layers": 0})
-    table, _ = train_graph(settings, training, EDGES, first_table(), EMBEDDINGS, NOBODY)
+    table, _ = train_graph(build_of(settings), training, first_table(), NOBODY)
     assert share_of_own_group(first_table(), settings, again) < 0.6
     assert share_of_own_group(table, settings, again) > 0.95
 
@@ -127,7 +127,7 @@ def test_a_run_that_goes_on_ends_as_one_that_never_stopped(
 
     settings = settings_of(training)
     with pytest.raises(InterruptionError):
-        train_graph(settings, training, EDGES, first_table(), EMBEDDINGS, NEXT, checkpoint, stop)
+        train_graph(build_of(settings), training, first_table(), NEXT, checkpoint, stop)
     whole, curve = train(training)
     again, its_curve = train(training, first=first_table(9), checkpoint=checkpoint)
     assert its_curve == curve
@@ -171,6 +171,22 @@ def test_validation_is_by_the_model_that_is_trained() -> None:
         assert curve[0].validation == validation_score(model, EMBEDDINGS, NEXT)
 
 
+@pytest.mark.parametrize(("connector", "expected"), [(True, 1), (False, 1 / np.log2(3))])
+def test_validation_is_of_new_items_as_the_connector_has_them(
+    connector: bool, expected: float
+) -> None:
+    """Item 2 reads like item 0, which user 0 took; its own row is far from it."""
+    histories = ItemLists.from_lists([[0], [1]])
+    edges, embeddings = Edges.of(histories, 3), torch.tensor([[1.0], [-1.0], [1.0]])
+    wanted = Task(np.array([0]), ItemLists.from_lists([[0]]), ItemLists.from_lists([[2]]))
+    first = torch.tensor([[3.0], [-3.0], [3.0], [-3.0], [-9.0]])
+    settings = GraphCFConfig(dim=1, num_layers=1, connector=connector)
+    build = ModelOfTables(settings, edges, embeddings, np.ones(3, dtype=bool), {})
+    training = training_of("lightgcn", epochs=1, learning_rate=STILL)
+    _, curve = train_graph(build, training, first, wanted)
+    assert curve[0].validation == pytest.approx(expected)
+
+
 def test_without_validation_users_the_last_epoch_is_kept() -> None:
     table, curve = train(training_of("lightgcn", patience=1), validation=NOBODY)
     assert [(epoch.number, epoch.validation) for epoch in curve] == [(n, 0) for n in range(1, 9)]
@@ -193,9 +209,7 @@ def test_no_epochs_leave_the_first_rows() -> None:
 
 def test_each_epoch_is_told_as_it_ends() -> None:
     told: list[Epoch] = []
-    _, curve = train_graph(
-        SETTINGS, LIGHTGCN, EDGES, first_table(), EMBEDDINGS, NEXT, on_epoch=told.append
-    )
+    _, curve = train_graph(build_of(), LIGHTGCN, first_table(), NEXT, on_epoch=told.append)
     assert told == curve
     assert len(told) == LIGHTGCN.epochs
 
@@ -205,7 +219,7 @@ def test_nobody_to_learn_from_is_said(name: str) -> None:
     nothing = Edges.of(ItemLists.from_lists([[], []]), NUM_ITEMS)
     first = torch.zeros(2 + NUM_ITEMS, DIM)
     with pytest.raises(InputError, match=r"the training split: expected interactions.*found none"):
-        train_graph(SETTINGS, training_of(name), nothing, first, EMBEDDINGS, NOBODY)
+        train_graph(build_of(edges=nothing), training_of(name), first, NOBODY)
 
 
 def test_a_loss_that_is_not_finite_ends_training() -> None:
@@ -263,7 +277,7 @@ def test_users_and_items_without_an_edge_do_no_harm() -> None:
     for name in OBJECTIVES:
         first = torch.randn(3 + NUM_ITEMS, DIM, generator=torch.Generator().manual_seed(0))
         training = training_of(name, epochs=2)
-        table, curve = train_graph(COSINE, training, edges, first, EMBEDDINGS, NOBODY)
+        table, curve = train_graph(build_of(COSINE, edges), training, first, NOBODY)
         assert table.isfinite().all()
         assert len(curve) == 2
 
