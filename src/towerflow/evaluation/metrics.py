@@ -18,10 +18,12 @@ Hits = NDArray[np.bool_]
 
 def find_hits(recommended: IntArray, relevant: ItemLists) -> Hits:
     """Where `recommended` `[num_users, depth]` names an item of the user's `relevant` list."""
-    hits = np.zeros(recommended.shape, dtype=bool)
-    for user in range(len(recommended)):
-        hits[user] = np.isin(recommended[user], relevant[user]) & (recommended[user] != NO_ITEM)
-    return hits
+    if not recommended.size or not len(relevant.items):
+        return np.zeros(recommended.shape, dtype=bool)
+    span = max(int(recommended.max()), int(relevant.items.max())) + 1
+    users = np.arange(len(recommended)).reshape(-1, 1)
+    pairs = np.where(recommended == NO_ITEM, NO_ITEM, users * span + recommended)
+    return np.isin(pairs, relevant.rows() * span + relevant.items)
 
 
 def recall(hits: Hits, num_relevant: IntArray, k: int) -> Floats:

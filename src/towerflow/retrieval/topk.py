@@ -11,7 +11,7 @@ from torch import Tensor
 from towerflow.interactions.histories import IntArray, ItemLists
 
 NO_ITEM = -1
-SCORES_AT_ONCE = 16_000_000  # user × item scores held at a time: 64 MB of float32
+SCORES_AT_ONCE = 4_000_000  # user × item scores held at a time: 16 MB of float32, cache-sized
 
 
 @dataclass(frozen=True)
