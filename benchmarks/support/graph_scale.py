@@ -16,7 +16,7 @@ from towerflow.interactions.histories import ItemLists
 from towerflow.models.adjacency import Adjacency, Edges
 from towerflow.models.graph_cf import GraphCFConfig
 from towerflow.models.llm_init import InitConfig, Strategy, xavier
-from towerflow.training.graph import train_graph
+from towerflow.training.graph import ModelOfTables, train_graph
 from towerflow.training.graph_config import GraphTrainingConfig, LightGCNLoss
 
 KILOBYTES = 1e6  # in a GB
@@ -50,11 +50,14 @@ def main(num_users: str, num_items: str, num_edges: str, dim: str, batch: str) -
     adjacency.propagate(table)
     propagation = time.perf_counter() - started
     del adjacency
-    settings = GraphCFConfig(dim=int(dim), init=InitConfig(strategy=Strategy.XAVIER))
+    settings = GraphCFConfig(
+        dim=int(dim), init=InitConfig(strategy=Strategy.XAVIER), connector=False
+    )
     config = GraphTrainingConfig(objective=LightGCNLoss(), epochs=1, batch_size=int(batch))
     unread = torch.zeros(edges.num_items, 1)
     started = time.perf_counter()
-    _, curve = train_graph(settings, config, edges, table, unread, NOBODY)
+    build = ModelOfTables(settings, edges, unread, np.zeros(edges.num_items, dtype=bool), {})
+    _, curve = train_graph(build, config, table, NOBODY)
     found = {
         "edges": len(edges.users),
         "seconds": time.perf_counter() - started,

@@ -16,11 +16,11 @@ from towerflow.evaluation.protocol import Task, evaluate_model, task
 from towerflow.interactions.dataset import Dataset
 from towerflow.interactions.histories import ItemLists
 from towerflow.models.adjacency import Edges
-from towerflow.models.graph_cf import GraphCF, GraphCFConfig
+from towerflow.models.graph_cf import GraphCFConfig
 from towerflow.models.llm_init import InitConfig, Strategy, first_tables
 from towerflow.schema import Split
 from towerflow.training.checkpoint import Epoch
-from towerflow.training.graph import train_graph
+from towerflow.training.graph import ModelOfTables, train_graph
 from towerflow.training.graph_config import (
     Contrast,
     GraphTrainingConfig,
@@ -46,7 +46,10 @@ def main(
     data = Dataset.open(Path(dataset))
     edges = Edges.of(data.lists(Split.TRAIN), data.num_items)
     settings = GraphCFConfig(
-        dim=int(dim), num_layers=int(layers), init=InitConfig(strategy=Strategy.XAVIER)
+        dim=int(dim),
+        num_layers=int(layers),
+        init=InitConfig(strategy=Strategy.XAVIER),
+        connector=False,
     )
     contrast = Contrast.ALL if name == "SGL-all" else Contrast.BATCH
     loss = SGLLoss(temperature=float(temperature), contrast=contrast)
@@ -65,8 +68,9 @@ def main(
     def note(_: Epoch) -> None:
         ends.append(time.perf_counter())
 
-    table, _ = train_graph(settings, config, edges, first.table, unread, NOBODY, on_epoch=note)
-    model = GraphCF.of_tables(settings, table, edges)
+    build = ModelOfTables(settings, edges, unread, has_text, {})
+    table, _ = train_graph(build, config, first.table, NOBODY, on_epoch=note)
+    model = build(table)
     validation = evaluate_model(model, unread, task(data, Split.VALIDATION), (10,)).means()
     found = {
         "seconds": np.diff(ends).tolist(),

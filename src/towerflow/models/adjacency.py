@@ -98,12 +98,28 @@ class Adjacency:
 
     def propagate(self, table: Tensor, factor: float = 1.0) -> Tensor:
         """`factor · Ã table`, `[num_nodes, dim]`, without a gradient."""
+        weights = self.weights if factor == 1 else self.weights * factor
+        return self._bags(self.columns, table.detach(), weights)
+
+    def propagate_rows(self, nodes: Tensor, rows: Tensor) -> Tensor:
+        """`Ã table` of a table that is zero but for `rows` `[num_chosen, dim]` added at `nodes`.
+
+        What is read is as small as the batch, and stays in the cache.
+        """
+        places = torch.arange(len(nodes), dtype=self.columns.dtype, device=nodes.device)
+        slots = torch.full_like(self.offsets[:-1], len(nodes))  # the last slot stays zero
+        slots[nodes] = places
+        small = rows.new_zeros(len(nodes) + 1, rows.shape[1])
+        small.index_add_(0, slots[nodes], rows)
+        return self._bags(slots.index_select(0, self.columns), small, self.weights)
+
+    def _bags(self, columns: Tensor, table: Tensor, weights: Tensor) -> Tensor:
         return F.embedding_bag(
-            self.columns,
-            table.detach(),
+            columns,
+            table,
             self.offsets,
             mode="sum",
-            per_sample_weights=self.weights if factor == 1 else self.weights * factor,
+            per_sample_weights=weights,
             include_last_offset=True,
         )
 
@@ -152,23 +168,37 @@ class _Rows(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         ctx.adjacency, ctx.num_layers, ctx.num_nodes = adjacency, num_layers, len(table)
         ctx.save_for_backward(nodes)
-        final = _mean(adjacency, table, num_layers)
-        return final.index_select(0, nodes), table.index_select(0, nodes)
+        own = table.index_select(0, nodes)
+        if num_layers == 0:
+            return own.clone(), own
+        received = adjacency.propagate(_inner(adjacency, table, num_layers))
+        return (received.index_select(0, nodes) + own) / (num_layers + 1), own
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         (nodes,) = ctx.saved_tensors
-        of_final, of_table = gradients
-        whole = of_final.new_zeros(ctx.num_nodes, of_final.shape[1]).index_add_(0, nodes, of_final)
-        gradient = _mean(ctx.adjacency, whole, ctx.num_layers).index_add_(0, nodes, of_table)
-        return gradient, None, None, None
+        of_table = gradients[1]
+        of_final = gradients[0] / (ctx.num_layers + 1)
+        if ctx.num_layers == 0:
+            gradient = of_final.new_zeros(ctx.num_nodes, of_final.shape[1])
+        else:
+            gradient = ctx.adjacency.propagate_rows(nodes, of_final)
+        for _ in range(ctx.num_layers - 1):
+            gradient = ctx.adjacency.propagate(gradient.index_add_(0, nodes, of_final))
+        return gradient.index_add_(0, nodes, of_final + of_table), None, None, None
 
 
 def _mean(adjacency: Adjacency, table: Tensor, num_layers: int) -> Tensor:
-    """`(T + Ã(T + Ã(…))) / (K + 1)`: Horner's rule takes one addition a layer."""
     if num_layers == 0:
         return table.detach().clone()
-    inner, share = table, 1 / (num_layers + 1)
+    share = 1 / (num_layers + 1)
+    inner = _inner(adjacency, table, num_layers)
+    return adjacency.propagate(inner, share).add_(table.detach(), alpha=share)
+
+
+def _inner(adjacency: Adjacency, table: Tensor, num_layers: int) -> Tensor:
+    """`T + Ã(T + Ã(…))` with num_layers - 1 products, by Horner's rule."""
+    inner = table.detach()
     for _ in range(num_layers - 1):
         inner = adjacency.propagate(inner).add_(table.detach())
-    return adjacency.propagate(inner, share).add_(table.detach(), alpha=share)
+    return inner

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from towerflow.models.standardise import Standardise
 
-RIDGES: Final = tuple(10.0**power for power in range(-2, 7))
+RIDGES: Final = tuple(10.0**power for power in range(-4, 7))
+MAX_STRETCH: Final = 2.0
 SMALLEST: Final = 1e-12  # divides nothing by zero
 
 
@@ -58,7 +59,8 @@ class Ridge:
         """The map to `vectors` `[num_items, dim]` of the least generalised cross-validation error.
 
         A regression's vectors are shorter than what they predict, and a dot product would punish
-        new items for it: they are stretched to the mean length of `vectors`.
+        new items for it: they are stretched to the mean length of `vectors`, if they aren't so
+        short that text says next to nothing.
 
         Source of the error: Golub, Heath and Wahba 1979, equation 1.4, over all outputs together.
         """
@@ -69,6 +71,7 @@ class Ridge:
         weight = self.axes @ (rotated / (self.spread + ridge).unsqueeze(1))
         predicted = (self.inputs @ weight + mean).norm(dim=1).mean()
         stretch = float(vectors.norm(dim=1).mean() / predicted.clamp(min=SMALLEST))
+        stretch = min(stretch, MAX_STRETCH)
         weight = weight / self.standardise.scale.double().unsqueeze(1)
         bias = mean - self.standardise.mean.double() @ weight
         return Connector((weight * stretch).float(), (bias * stretch).float())

@@ -6,6 +6,7 @@ The three differ in their loss (`models/graph_losses.py`) and in nothing afterwa
 import copy
 from typing import Annotated, ClassVar, Final, Literal, Self
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 (the field's name for it)
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
@@ -17,6 +18,17 @@ from towerflow.models.connector import Connector
 from towerflow.models.llm_init import InitConfig, Strategy
 
 UNKNOWN: Final = -1
+TENSORS: Final = frozenset(
+    {
+        "user_table",
+        "item_table",
+        "item_messages",
+        "final_items",
+        "mean_user",
+        "user_rows",
+        "item_rows",
+    }
+)
 
 
 class GraphCFConfig(BaseModel):
@@ -38,7 +50,8 @@ class GraphCFConfig(BaseModel):
     connector: bool = Field(
         default=True,
         description="Give items without training interactions a vector by regression from their "
-        "embedding; false: none, as LLMInit, and all such items score alike.",
+        "embedding; false: none, as LLMInit: those of the catalogue keep their first row, and all "
+        "that come later score alike.",
     )
 
     @model_validator(mode="after")
@@ -152,9 +165,10 @@ class GraphCF:
         return connector(embeddings)
 
     def user_vectors(self, histories: ItemLists, embeddings: Tensor) -> Tensor:
-        """`[num_users, dim]`; items without training interactions are passed over."""
-        rows = self._tensors["item_rows"][torch.from_numpy(histories.items)]
-        known = histories.where((rows != UNKNOWN).numpy())
+        """`[num_users, dim]`; items without a row are passed over, repeated ones count once."""
+        known = _each_once(histories)
+        rows = self._tensors["item_rows"][torch.from_numpy(known.items)]
+        known = known.where((rows != UNKNOWN).numpy())
         items, offsets = rows[rows != UNKNOWN], torch.from_numpy(known.offsets)
         degrees = torch.from_numpy(known.lengths).unsqueeze(1)
         users = self._user_rows(histories)
@@ -169,7 +183,7 @@ class GraphCF:
 
     def _user_rows(self, histories: ItemLists) -> Tensor:
         """`[num_users]` row of each list's user, UNKNOWN for strangers."""
-        if histories.user_index is None:
+        if histories.user_index is None or not len(self._tensors["user_rows"]):
             return torch.full((len(histories),), UNKNOWN)
         return self._tensors["user_rows"][torch.from_numpy(histories.user_index)]
 
@@ -186,9 +200,9 @@ class GraphCF:
         return self._reindexed("user_rows", trained_index)
 
     def _reindexed(self, name: str, trained_index: IntArray) -> Self:
-        other = copy.copy(self)
+        other = copy.deepcopy(self)
         rows = torch.cat([self._tensors[name], torch.tensor([UNKNOWN])])
-        other._tensors = {**self._tensors, name: rows[torch.from_numpy(trained_index)]}
+        other._tensors[name] = rows[torch.from_numpy(trained_index)]
         return other
 
     def config(self) -> dict[str, JsonValue]:
@@ -203,9 +217,19 @@ class GraphCF:
     @classmethod
     def restore(cls, config: dict[str, JsonValue], tensors: dict[str, Tensor]) -> Self:
         """Rebuild."""
+        if missing := TENSORS - tensors.keys():
+            raise KeyError(", ".join(sorted(missing)))
         settings, fallbacks = GraphCFConfig.model_validate(config["settings"]), config["fallbacks"]
         assert isinstance(fallbacks, dict), "written by config()"
         return cls(settings, tensors, {name: int(str(n)) for name, n in fallbacks.items()})
+
+
+def _each_once(histories: ItemLists) -> ItemLists:
+    """The lists without repetitions, as edges of a graph are; order is lost."""
+    span = int(histories.items.max(initial=0)) + 1
+    rows, items = np.divmod(np.unique(histories.rows() * span + histories.items), span)
+    offsets = np.searchsorted(rows, np.arange(len(histories) + 1))
+    return ItemLists(items, offsets, histories.user_index)
 
 
 def _known(rows: Tensor, is_known: Tensor) -> Tensor:

@@ -1,6 +1,5 @@
 """Losses of LightGCN, SGL and SGCL, as LLMInit's public code (RecBole's) computes them."""
 
-from collections.abc import Sequence
 from typing import Any, Final, cast
 
 import torch
@@ -23,13 +22,14 @@ def bpr_loss(users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
     return -F.logsigmoid((users * (positives - negatives)).sum(dim=1)).sum()
 
 
-def length_penalty(rows: Sequence[Tensor]) -> Tensor:
-    """`Σ ‖rows‖₂ / batch` over matrices `[batch, dim]`; lengths aren't squared.
+def length_penalty(rows: Tensor) -> Tensor:
+    """`Σ ‖matrix‖₂ / batch` over the matrices `[num_matrices, batch, dim]`; not squared.
 
     Source: RecBole's EmbLoss, on rows of the tables before propagation.
     """
-    lengths = torch.stack([matrix.norm(p=2) for matrix in rows])
-    return lengths.sum() / len(rows[0])
+    # A square root has no slope at zero, where the penalty is to have none.
+    squares = rows.square().sum(dim=(1, 2)).clamp(min=torch.finfo(rows.dtype).tiny)
+    return squares.sqrt().sum() / rows.shape[1]
 
 
 def contrast_loss(views: Tensor, positives: Tensor, others: Tensor, temperature: float) -> Tensor:
@@ -79,7 +79,7 @@ class _SumOfLogSumExp(torch.autograd.Function):
     """Never holds the whole matrix of scores.
 
     The upstream gradient is one number, so that the way back can be gone block by block on the way
-    there. Cosines are at most 1: subtracting 1/τ keeps every exponential in range.
+    there.
     """
 
     @staticmethod
@@ -92,12 +92,12 @@ class _SumOfLogSumExp(torch.autograd.Function):
         total = queries[0].new_zeros(())
         for start in range(0, len(queries[0]), rows):
             blocks = [matrix[start : start + rows] for matrix in queries]
-            shares = [
-                torch.mm(block, keys.T).sub_(1 / temperature).exp_()
-                for block, keys in zip(blocks, scaled, strict=True)
-            ]
+            shares = [torch.mm(block, keys.T) for block, keys in zip(blocks, scaled, strict=True)]
+            highest = torch.stack([part.amax(dim=1) for part in shares]).amax(dim=0)
+            for part in shares:
+                part.sub_(highest.unsqueeze(1)).exp_()
             sums = torch.stack([part.sum(dim=1) for part in shares]).sum(dim=0)
-            total += (sums.log() + 1 / temperature).sum()
+            total += (sums.log() + highest).sum()
             for number, (part, block) in enumerate(zip(shares, blocks, strict=True)):
                 part /= sums.unsqueeze(1)
                 of_queries[number][start : start + rows] = torch.mm(part, scaled[number])

@@ -151,7 +151,9 @@ def item_rows(
     if config.strategy is Strategy.PCA:
         rows = principal_components(embeddings, known, width)
     else:
-        rows = embeddings[:, torch.from_numpy(select(config, width, embeddings, degrees, rng))]
+        known_degrees = np.where(has_text, degrees, -1)  # what was not read tells no variance
+        chosen = select(config, width, embeddings, known_degrees, rng)
+        rows = embeddings[:, torch.from_numpy(chosen)]
     mean = rows[known].mean(dim=0)
     rows = torch.where(known.unsqueeze(1), rows, mean)
     if config.centre:
@@ -161,7 +163,8 @@ def item_rows(
             rows = F.normalize(rows, dim=1)
         case Scale.MATCHED_STD:
             target = float(np.sqrt(2 / (len(rows) + width)))  # that of Xavier's uniform
-            rows = rows * (target / float(rows.std(correction=0)))
+            spread = float(rows.std(correction=0))
+            rows = rows * (target / spread) if spread else rows
     return rows
 
 

@@ -129,10 +129,10 @@ class Release:
     def recommend(self, history: Sequence[int], k: int, user_id: str = "") -> list[Item]:
         """The best `k` items after `history` (item indices, oldest first), without those in it.
 
-        Models that know users make use of `user_id`, if it is one of theirs.
+        Models that know users make use of `user_id`, whom the release must know.
 
         Raises:
-            InputError: k is larger than the catalogue, or the history is empty.
+            InputError: k is larger than the catalogue, the history is empty, or the user unknown.
         """
         self._check_k(k)
         if not history:

@@ -69,9 +69,8 @@ class GraphStep:
         nodes = _tensor(table, batch.users, *items)
         final, own = self.whole.rows(table, nodes, self.num_layers)
         users, positives, negatives = final.chunk(3)
-        return bpr_loss(users, positives, negatives), objective.penalty * length_penalty(
-            own.chunk(3)
-        )
+        penalty = length_penalty(own.view(3, len(batch.users), -1))
+        return bpr_loss(users, positives, negatives), objective.penalty * penalty
 
     def _contrast(self, objective: SGLLoss, table: Tensor, batch: EdgeBatch) -> Tensor:
         """Users of the batch among users, and items among items, of the other view."""

@@ -4,10 +4,14 @@ import numpy as np
 import torch
 
 from towerflow.interactions.histories import ItemLists
+from towerflow.models.adjacency import Edges
 from towerflow.models.blend import Blend
+from towerflow.models.connector import Ridge
 from towerflow.models.content_mean import ContentMean, ContentMeanConfig
+from towerflow.models.graph_cf import GraphCF, GraphCFConfig
 from towerflow.models.item_to_item import EaseConfig, ItemKNNConfig, ItemToItem
 from towerflow.models.learn import Learn, LearnConfig
+from towerflow.models.llm_init import InitConfig, Strategy
 from towerflow.models.popularity import Popularity
 from towerflow.models.retrieval_model import RetrievalModel
 from towerflow.models.sasrec import SASRec, SASRecConfig
@@ -53,6 +57,20 @@ def item_to_item(config: ItemKNNConfig | EaseConfig) -> ItemToItem:
     return ItemToItem.fit_item_knn(KNOWN, NUM_KNOWN, config).for_items(ONE_LATER)
 
 
+def graph(**settings: object) -> GraphCF:
+    """Random rows, and a connector for what came later."""
+    edges = Edges.of(KNOWN, NUM_KNOWN)
+    init = InitConfig(strategy=Strategy.XAVIER)
+    config = GraphCFConfig.model_validate({"dim": 3, "init": init} | settings)
+    table = torch.randn(len(KNOWN) + NUM_KNOWN, 3, generator=torch.Generator().manual_seed(1))
+    model = GraphCF.of_tables(config, table, edges)
+    if config.connector:
+        known = EMBEDDINGS[:NUM_KNOWN]
+        taught = Ridge.of(known).fit(model.item_vectors(known))
+        model = model.with_connector(taught, torch.ones(NUM_KNOWN, dtype=torch.bool))
+    return model.for_items(ONE_LATER)
+
+
 def examples() -> dict[str, RetrievalModel]:
     """Made anew, for tests that change one."""
     return {
@@ -63,6 +81,8 @@ def examples() -> dict[str, RetrievalModel]:
         "sasrec": sasrec(),
         "sasrec without positions": sasrec(positions="none"),
         "blend": blend(),
+        "graph": graph(),
+        "graph without connector": graph(connector=False, cosine=True),
         "item-kNN": item_to_item(ItemKNNConfig()),
         "ease": item_to_item(EaseConfig()),
         "popularity": Popularity.fit(KNOWN, NUM_KNOWN).for_items(ONE_LATER),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from towerflow.models.connector import RIDGES, Connector, Ridge
+from towerflow.models.connector import MAX_STRETCH, RIDGES, Connector, Ridge
 
 
 def random(rows: int, columns: int, seed: int) -> Tensor:
@@ -51,7 +51,7 @@ def plain(embeddings: Tensor, vectors: Tensor) -> np.ndarray:
     gram = inputs.T @ inputs + ridge * np.eye(inputs.shape[1])
     predicted = mean + inputs @ np.linalg.solve(gram, inputs.T @ (targets - mean))
     stretch = np.linalg.norm(targets, axis=1).mean() / np.linalg.norm(predicted, axis=1).mean()
-    stretched: np.ndarray = predicted * stretch
+    stretched: np.ndarray = predicted * min(stretch, MAX_STRETCH)
     return stretched
 
 

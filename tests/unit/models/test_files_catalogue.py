@@ -97,5 +97,5 @@ def test_a_model_that_lacks_its_item_ids_is_refused(tmp_path: Path) -> None:
     """As the version before this one wrote it, under the same schema version."""
     save_model(EXAMPLES["content_mean"], ITEM_IDS, tmp_path)
     (tmp_path / ITEM_IDS_FILE).unlink()
-    with pytest.raises(InputError, match=r"item_ids\.parquet: expected ids of the model's"):
+    with pytest.raises(InputError, match=r"item_ids\.parquet: expected ids that the model"):
         load_model_for(tmp_path, ITEM_IDS)

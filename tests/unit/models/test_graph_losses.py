@@ -113,21 +113,21 @@ def test_the_gradient_of_bpr_is_one_minus_the_sigmoid(count: int, seed: int) -> 
 @given(sizes, seeds)
 def test_the_penalty_equals_the_loop(count: int, seed: int) -> None:
     matrices = [random(count, seed + place) for place in range(3)]
-    found = length_penalty(matrices).item()
+    found = length_penalty(torch.stack(matrices)).item()
     assert found == pytest.approx(plain_graph.penalty(plain(*matrices)), rel=1e-5)
 
 
 def test_the_penalty_is_of_whole_matrices_and_not_squared() -> None:
     """Lengths √(9 + 16) and √(36 + 64) over two rows each."""
     one, other = torch.tensor([[3.0, 0.0], [0.0, 4.0]]), torch.tensor([[6.0, 8.0], [0.0, 0.0]])
-    assert length_penalty([one, other]).item() == pytest.approx((5 + 10) / 2)
+    assert length_penalty(torch.stack([one, other])).item() == pytest.approx((5 + 10) / 2)
 
 
 def test_the_gradient_of_the_penalty_points_along_the_rows() -> None:
     rows = torch.tensor([[3.0, 0.0], [0.0, 4.0]])
-    (found,) = gradients(lambda matrix: length_penalty([matrix]), [rows])
+    (found,) = gradients(lambda matrix: length_penalty(matrix.unsqueeze(0)), [rows])
     torch.testing.assert_close(found, 3 * rows / 5 / 2)
-    (of_zeros,) = gradients(lambda matrix: length_penalty([matrix]), [torch.zeros(2, 2)])
+    (of_zeros,) = gradients(lambda matrix: length_penalty(matrix.unsqueeze(0)), [torch.zeros(2, 2)])
     assert not of_zeros.any()
 
 

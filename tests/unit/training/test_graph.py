@@ -235,7 +235,7 @@ def test_a_loss_is_the_mean_of_the_steps_of_its_pass(negatives: Negatives) -> No
     objective = LightGCNLoss(negatives=negatives)
     changes = {"objective": objective, "epochs": 2, "learning_rate": STILL, "seed": 3}
     _, curve = train(LIGHTGCN.model_copy(update=changes))
-    sampler = EdgeSampler.of(EDGES, negatives)
+    sampler = EdgeSampler(EDGES, negatives)
     step = GraphStep(objective, 2, NUM_USERS, Adjacency.of(EDGES))
     for epoch in curve:
         draws = np.random.default_rng([3, epoch.number])
