@@ -110,7 +110,9 @@ SplitSeed = Annotated[
 HideHistory = Annotated[
     bool,
     typer.Option(
-        help="Leave out of the test's ranking what users have taken before.", rich_help_panel=PANEL
+        "--hide-history/--show-history",
+        help="Leave out of the test's ranking what users have taken before.",
+        rich_help_panel=PANEL,
     ),
 ]
 PreviousDataset = Annotated[
