@@ -73,9 +73,6 @@ def main(
     seconds = []
     for epoch in range(int(epochs)):
         started = time.perf_counter()
-        if model_name == "SGL":  # what its trainer does before an epoch
-            model.graph_construction()
-        model.train()
         trainer._train_epoch(train_data, epoch, show_progress=False)
         seconds.append(time.perf_counter() - started)
     validation = trainer.evaluate(valid_data, load_best_model=False)

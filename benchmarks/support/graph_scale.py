@@ -1,4 +1,4 @@
-"""One epoch of LightGCN over a made-up graph, with what each part of a step takes.
+"""One epoch of LightGCN over a made-up graph, and what one propagation of it takes.
 
 python -m benchmarks.support.graph_scale <users> <items> <edges> <dim> <batch>
 """

@@ -42,7 +42,8 @@ def spectra(
     found = [spectrum("LLM embeddings", embeddings)] if embeddings.shape[1] <= MAX_DIM else []
     if isinstance(model, GraphCF):
         init = model.settings.init
-        for dim in _dims_up_to(min(embeddings.shape[1], MAX_DIM, int(has_text.sum()))):
+        most = min(embeddings.shape[1], MAX_DIM, int(has_text.sum()))
+        for dim in sorted({*_dims_up_to(most), min(most, model.trained_items.shape[1])}):
             rows = _first_rows(init, dim, embeddings, has_text, degrees)
             found.append(spectrum(f"{FIRST_ROWS}, {init.strategy.value}", rows))
         found.append(spectrum(TRAINED_ROWS, model.trained_items))

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from towerflow.models.gram import gram
+
 NUM_POINTS: Final = 64  # singular values that are kept of a table
 ROUNDING: Final = 1e-7  # share of the largest below which a value is rounding of the product
 
@@ -55,8 +57,7 @@ def spectrum(table: str, rows: Tensor) -> Spectrum:
 
 def singular_values(rows: Tensor) -> NDArray[np.float64]:
     """`[dim]`, descending, by way of `rows`ᵀ`rows`, which is small."""
-    wide = rows.double()
-    squares = torch.linalg.eigvalsh(wide.T @ wide).flip(dims=(0,)).clamp(min=0)
+    squares = torch.linalg.eigvalsh(gram(rows)).flip(dims=(0,)).clamp(min=0)
     values: NDArray[np.float64] = squares.sqrt().numpy()
     values[values < values[0] * ROUNDING] = 0.0
     return values

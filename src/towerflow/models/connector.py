@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from towerflow.models.gram import gram
 from towerflow.models.standardise import Standardise
 
 RIDGES: Final = tuple(10.0**power for power in range(-4, 7))
@@ -51,8 +52,8 @@ class Ridge:
     def of(cls, embeddings: Tensor) -> Self:
         """Of the `embeddings` `[num_items, embedding_dim]` of warm items."""
         standardise = Standardise.fit(embeddings)
-        inputs = standardise(embeddings).double()
-        spread, axes = torch.linalg.eigh(inputs.T @ inputs)
+        inputs = standardise(embeddings)
+        spread, axes = torch.linalg.eigh(gram(inputs))
         return cls(standardise, inputs, spread.clamp(min=0), axes)
 
     def fit(self, vectors: Tensor) -> Connector:
@@ -64,12 +65,11 @@ class Ridge:
 
         Source of the error: Golub, Heath and Wahba 1979, equation 1.4, over all outputs together.
         """
-        vectors = vectors.double()
-        mean = vectors.mean(dim=0)
-        rotated = self.axes.T @ (self.inputs.T @ (vectors - mean))
-        ridge = self._best_ridge(rotated, float((vectors - mean).square().sum()))
+        mean = vectors.double().mean(dim=0)
+        rotated = self.axes.T @ gram(self.inputs, vectors - mean.float())
+        ridge = self._best_ridge(rotated, float((vectors - mean.float()).double().square().sum()))
         weight = self.axes @ (rotated / (self.spread + ridge).unsqueeze(1))
-        predicted = (self.inputs @ weight + mean).norm(dim=1).mean()
+        predicted = (self.inputs @ weight.float() + mean.float()).norm(dim=1).mean()
         stretch = float(vectors.norm(dim=1).mean() / predicted.clamp(min=SMALLEST))
         stretch = min(stretch, MAX_STRETCH)
         weight = weight / self.standardise.scale.double().unsqueeze(1)

@@ -7,6 +7,7 @@ import torch.nn.functional as F  # noqa: N812 (the field's name for it)
 from torch import Tensor
 
 SCORES_AT_ONCE: Final = 4_000_000  # of a contrast: 16 MB of float32, which a cache holds
+LEAST_ROWS: Final = 64  # fewer at once would read all others too often
 
 
 def bpr_loss(users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
@@ -86,7 +87,7 @@ class _SumOfLogSumExp(torch.autograd.Function):
     def forward(ctx: Any, temperature: float, *pairs: Tensor) -> Tensor:
         queries, others = pairs[::2], pairs[1::2]
         scaled = [rows / temperature for rows in others]
-        rows = max(1, SCORES_AT_ONCE // sum(map(len, others)))
+        rows = max(LEAST_ROWS, SCORES_AT_ONCE // sum(map(len, others)))
         of_queries = [torch.empty_like(matrix) for matrix in queries]
         of_others = [torch.zeros_like(matrix) for matrix in others]
         total = queries[0].new_zeros(())

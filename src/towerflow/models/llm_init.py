@@ -17,6 +17,7 @@ from torch import Tensor
 from towerflow.errors import InputError
 from towerflow.interactions.histories import IntArray
 from towerflow.models.adjacency import Edges
+from towerflow.models.gram import gram
 
 POPULAR_SHARE: Final = 0.2  # LLMInit's
 MIN_POPULAR: Final = 2  # a variance needs two
@@ -56,7 +57,11 @@ class InitConfig(BaseModel):
     )
     popular_share: Annotated[
         float,
-        Field(gt=0, le=1, description="variance: over this share of the items, by degree [0.2]."),
+        Field(
+            gt=0,
+            le=1,
+            description="variance: over this share of the items that were taken, by degree; 1: all items.",
+        ),
     ] = POPULAR_SHARE
     centre: bool = Field(default=False, description="Subtract the mean row from all [false].")
     scale: Scale = Field(
@@ -154,7 +159,8 @@ def item_rows(
         known_degrees = np.where(has_text, degrees, -1)  # what was not read tells no variance
         chosen = select(config, width, embeddings, known_degrees, rng)
         rows = embeddings[:, torch.from_numpy(chosen)]
-    mean = rows[known].mean(dim=0)
+    is_centred = config.strategy is Strategy.PCA  # but for rounding, which l2 would blow up
+    mean = torch.zeros(width) if is_centred else rows[known].mean(dim=0)
     rows = torch.where(known.unsqueeze(1), rows, mean)
     if config.centre:
         rows = rows - mean
@@ -217,7 +223,8 @@ def most_varied(dim: int, embeddings: Tensor, degrees: IntArray, popular_share: 
 
     Equal degrees and equal variances: the lower index goes first.
     """
-    num_popular = min(len(degrees), max(MIN_POPULAR, int(len(degrees) * popular_share)))
+    num_counted = len(degrees) if popular_share == 1 else int((degrees > 0).sum())
+    num_popular = min(len(degrees), max(MIN_POPULAR, int(num_counted * popular_share)))
     popular = np.argsort(-degrees, kind="stable")[:num_popular]
     variance = embeddings[torch.from_numpy(popular)].double().var(dim=0, correction=0).numpy()
     return np.sort(np.argsort(-variance, kind="stable")[:dim])
@@ -239,9 +246,9 @@ def principal_components(embeddings: Tensor, known: Tensor, dim: int) -> Tensor:
             expected=f"at most {most}, the smaller of items with text and dimensions",
             found=str(dim),
         )
-    centred = (embeddings - embeddings[known].mean(dim=0)).double()
-    _, vectors = torch.linalg.eigh(centred[known].T @ centred[known])
+    centred = embeddings - embeddings[known].mean(dim=0)
+    _, vectors = torch.linalg.eigh(gram(centred[known]))
     axes = vectors.flip(dims=(1,))[:, :dim]
     largest = axes.gather(0, axes.abs().argmax(dim=0, keepdim=True))
-    components: Tensor = (centred @ (axes * largest.sign())).float()
+    components: Tensor = centred @ (axes * largest.sign()).float()
     return components

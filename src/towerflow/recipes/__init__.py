@@ -27,6 +27,7 @@ from towerflow.training.graph_config import GRAPH_LOSSES, GraphTrainingConfig, S
 
 DEFAULT_RECIPE: Final = "learn"
 EXTENDS: Final = "extends"
+LARGEST_SEED: Final = 2**53
 SEQUENCE, GRAPH = "(sequence)", "(graph)"  # ways of training
 
 
@@ -151,7 +152,15 @@ class Recipe(BaseModel):
                 return 0
 
     def with_seed(self, seed: int) -> Self:
-        """The same with another seed throughout; what was valid is not validated again."""
+        """The same with another seed throughout; what was valid is not validated again.
+
+        Raises:
+            InputError: a seed that is negative, or that JSON numbers can't hold.
+        """
+        if not 0 <= seed < LARGEST_SEED:
+            raise InputError(
+                "seed", expected=f"a number from 0 to {LARGEST_SEED - 1}", found=str(seed)
+            )
         match self.model:
             case BlendConfig() as blend:
                 return self.model_copy(update={"model": blend.with_seed(seed)})
@@ -201,7 +210,9 @@ def parse_recipe(text: str, where: str) -> Recipe:
                 where, field=EXTENDS, expected="the name of another recipe", found=f"'{name}'"
             )
         ancestors.append(name)
-        content = _merged(_read_yaml(_text_of(name), name), content)
+        base = _read_yaml(_text_of(name), name)
+        del base["description"]  # which is not true of this one
+        content = _merged(base, content)
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:

@@ -74,6 +74,16 @@ def _decide(challenger: EvaluationMetrics, champion_folder: Path | None) -> Deci
         )
     champion = EvaluationMetrics.read(champion_folder)
     value = champion.model[name]
+    if champion.protocol != challenger.protocol:
+        return Decision(
+            decision=CLOSED,
+            reason=f"not comparable: measured by {challenger.protocol}; "
+            f"the champion by {champion.protocol}",
+            metric=name,
+            challenger=challenger.primary,
+            champion=value,
+            champion_release=champion_folder.name,
+        )
     opens = challenger.primary >= value
     data = "the same" if champion.dataset == challenger.dataset else "other"
     return Decision(

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from towerflow.errors import InputError
 from towerflow.evaluation.protocol import Task
 from towerflow.models.adjacency import Adjacency, Edges
 from towerflow.models.connector import Ridge
@@ -121,7 +122,12 @@ def train_graph(
 
     training = Training(model, optimiser, run_epoch, validate if len(validation.users) else None)
     curve = run_epochs(training, config, checkpoint, on_epoch)
-    return model.table.detach(), curve
+    table = model.table.detach()
+    if not torch.isfinite(table).all():
+        raise InputError(
+            "training", expected="finite rows", found="NaN or infinity", hint="lower learning_rate"
+        )
+    return table, curve
 
 
 def _keep_freed_memory() -> None:

@@ -76,8 +76,8 @@ class GraphTrainingConfig(EpochsConfig):
     """How a model on the graph is trained."""
 
     objective: Annotated[GraphLoss, Field(discriminator="kind")]
-    batch_size: Annotated[int, Field(gt=0, description="Edges of a step [256].")] = 2048
-    learning_rate: Annotated[float, Field(gt=0, description="Of Adam [0.001].")] = 1e-3
+    batch_size: Annotated[int, Field(gt=0, description="Edges of a step.")] = 2048
+    learning_rate: Annotated[float, Field(gt=0, description="Of Adam.")] = 1e-3
     hide_history: bool = Field(
         default=True,
         description="Leave out what users have taken when validation ranks; false as LLMInit.",

@@ -154,6 +154,16 @@ def test_at_least_two_items_are_looked_at(popular_share: float) -> None:
     assert most_varied(1, embeddings, np.array([0, 5, 4]), popular_share).tolist() == [1]
 
 
+def test_a_share_is_of_the_items_that_were_taken_and_one_is_all_items() -> None:
+    """A third of three taken ones is one, so two are looked at; the others vary in column 2."""
+    embeddings = torch.zeros(9, 3)
+    embeddings[7, 1] = 5.0
+    embeddings[:6, 2] = torch.arange(6.0) * 10
+    degrees = np.array([0, 0, 0, 0, 0, 0, 3, 2, 1])
+    assert most_varied(1, embeddings, degrees, 0.34).tolist() == [1]
+    assert most_varied(1, embeddings, degrees, 1.0).tolist() == [2]
+
+
 def test_a_single_item_is_enough_for_variance() -> None:
     assert most_varied(2, torch.ones(1, 3), np.array([1]), 0.2).tolist() == [0, 1]
 
@@ -161,8 +171,8 @@ def test_a_single_item_is_enough_for_variance() -> None:
 @given(st.integers(0, 99), st.integers(1, 6))
 def test_variance_equals_that_of_numpy(seed: int, dim: int) -> None:
     embeddings = torch.randn(12, 6, generator=torch.Generator().manual_seed(seed)) + 100
-    degrees = np.random.default_rng(seed).permutation(12)
-    popular = [item for item in range(12) if degrees[item] >= 12 - int(0.5 * 12)]
+    degrees = np.random.default_rng(seed).permutation(12) + 1
+    popular = [item for item in range(12) if degrees[item] > 12 - int(0.5 * 12)]
     variances = embeddings[popular].double().numpy().var(axis=0)
     best = sorted(range(6), key=lambda column: -variances[column])[:dim]
     assert most_varied(dim, embeddings, degrees, 0.5).tolist() == sorted(best)

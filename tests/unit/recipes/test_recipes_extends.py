@@ -8,10 +8,12 @@ from towerflow.recipes import load_recipe, parse_recipe
 
 def test_only_what_is_said_differs() -> None:
     base = load_recipe("sgl")
-    found = parse_recipe("extends: sgl\nmodel: {dim: 32}\ntraining: {seed: 4}", "mine")
+    found = parse_recipe(
+        "description: mine\nextends: sgl\nmodel: {dim: 32}\ntraining: {seed: 4}", "mine"
+    )
     assert found.model.model_dump() == base.model.model_dump() | {"dim": 32}
     assert found.training.model_dump() == base.training.model_dump() | {"seed": 4}
-    assert found.description == base.description
+    assert found.description == "mine"
 
 
 def test_it_goes_through_several_generations() -> None:
@@ -22,7 +24,7 @@ def test_it_goes_through_several_generations() -> None:
 
 
 def test_another_kind_replaces_all_that_was_of_the_first() -> None:
-    text = "extends: sgl\ntraining: {objective: {kind: lightgcn}}"
+    text = "description: mine\nextends: sgl\ntraining: {objective: {kind: lightgcn}}"
     objective = parse_recipe(text, "mine").training.objective
     assert objective == load_recipe("lightgcn").training.objective
 
@@ -35,4 +37,9 @@ def test_what_is_extended_must_be_there(name: str) -> None:
 
 def test_a_key_that_no_recipe_has_is_still_refused() -> None:
     with pytest.raises(InputError, match=r"model.graph_cf.dims: .* Extra inputs"):
-        parse_recipe("extends: sgl\nmodel: {dims: 3}", "mine")
+        parse_recipe("description: mine\nextends: sgl\nmodel: {dims: 3}", "mine")
+
+
+def test_it_has_to_describe_itself() -> None:
+    with pytest.raises(InputError, match=r"description: .* Field required"):
+        parse_recipe("extends: sgl\nmodel: {dim: 32}", "mine")

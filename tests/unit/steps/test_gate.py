@@ -46,3 +46,14 @@ def test_other_test_data_are_told(shop_run: Run, tmp_path: Path) -> None:
     metrics = challenger(shop_run, tmp_path / "metrics", 0.1, dataset="another")
     gate(metrics, str(shop_run.release_root), tmp_path / "decision")
     assert "measured on other test data" in read_decision(tmp_path / "decision").reason
+
+
+def test_what_another_protocol_measured_is_not_comparable(shop_run: Run, tmp_path: Path) -> None:
+    metrics = challenger(shop_run, tmp_path / "better", 0.5)
+    shown = EvaluationMetrics.read(metrics).model_copy(update={"protocol": "history ranked too"})
+    with new_artifact(tmp_path / "metrics", ArtifactKind.METRICS, "test") as draft:
+        (draft.folder / METRICS_FILE).write_text(shown.model_dump_json(), "utf-8")
+    root = str(shop_run.release_root)
+    assert gate(tmp_path / "metrics", root, tmp_path / "decision") == "closed"
+    reason = read_decision(tmp_path / "decision").reason
+    assert reason.startswith("not comparable: measured by history ranked too; the champion by full")
