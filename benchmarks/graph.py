@@ -51,7 +51,7 @@ SHAPE = ("64", "2", "2048", "0.001", "0.2")
 RACES = (
     ("beauty", "LightGCN", 5, 3),
     ("office", "SGL", 10, 3),
-    ("office", "SGL-all", 10, 3),
+    ("office", "SGL-all", 10, 1),
     ("beauty", "SGL", 2, 1),
 )
 PEERS = {"LightGCN": "LightGCN", "SGL": "SGL", "SGL-all": "SGL"}

@@ -60,7 +60,7 @@ class InitConfig(BaseModel):
         Field(
             gt=0,
             le=1,
-            description="variance: over this share of the items that were taken, by degree; 1: all.",
+            description="variance: over this share of the items taken, by degree; 1: of all.",
         ),
     ] = POPULAR_SHARE
     centre: bool = Field(default=False, description="Subtract the mean row from all [false].")
