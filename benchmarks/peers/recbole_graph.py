@@ -1,6 +1,7 @@
 """The peer of `make bench NAME=graph`: RecBole's LightGCN and SGL with its own trainer and loader.
 
-python recbole_graph.py <model> <folder> <epochs> <dim> <layers> <batch> <learning rate> <τ>
+python recbole_graph.py <model> <folder> <seed> <epochs>
+    <dim> <layers> <batch> <learning rate> <τ>
 
 The folder has a folder `log` with log.train.inter, log.valid.inter and log.test.inter. Prints the
 seconds of each epoch, validation NDCG@10 after the last one, and the peak of memory in GB.
@@ -28,6 +29,7 @@ scipy.sparse.dok_matrix._update = lambda matrix, values: matrix._dict.update(val
 def main(
     model_name: str,
     folder: str,
+    seed: str,
     epochs: str,
     dim: str,
     layers: str,
@@ -61,11 +63,11 @@ def main(
             "use_gpu": False,
             "show_progress": False,
             "checkpoint_dir": folder,
-            "seed": 0,
+            "seed": int(seed),
         },
     )
     logging.disable(logging.INFO)
-    init_seed(0, reproducibility=True)
+    init_seed(int(seed), reproducibility=True)
     dataset = create_dataset(config)
     train_data, valid_data, _ = data_preparation(config, dataset)
     model = get_model(model_name)(config, train_data.dataset)

@@ -1,6 +1,7 @@
 """Towerflow's LightGCN or SGL, to set beside RecBole's: seconds of each epoch, and what it gives.
 
-python -m benchmarks.support.graph_speed <model> <Dataset> <epochs> <dim> <layers> <batch> <lr> <τ>
+python -m benchmarks.support.graph_speed <model> <Dataset> <seed> <epochs>
+    <dim> <layers> <batch> <learning rate> <τ>
 """
 
 import json
@@ -35,6 +36,7 @@ NOBODY = Task(np.arange(0), ItemLists.from_lists([]), ItemLists.from_lists([]))
 def main(
     name: str,
     dataset: str,
+    seed: str,
     epochs: str,
     dim: str,
     layers: str,
@@ -58,10 +60,11 @@ def main(
         epochs=int(epochs),
         batch_size=int(batch),
         learning_rate=float(learning_rate),
+        seed=int(seed),
     )
     unread = torch.zeros(data.num_items, 1)
     has_text = np.ones(data.num_items, dtype=bool)
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(int(seed))
     first = first_tables(settings.init, int(dim), unread, has_text, edges, rng)
     ends = [time.perf_counter()]
 
