@@ -133,7 +133,7 @@ def write_log(dataset: Path, folder: Path) -> None:
 
 
 def race_bars(name: str, model: str, epochs: int, repeats: int) -> Iterator[dict[str, Any]]:
-    """Seconds of an epoch, memory and validation beside RecBole's, interleaved; a seed each time."""
+    """Seconds of an epoch, memory and validation beside RecBole's; a seed each time."""
     folder = WORK / f"{name}-recbole"
     write_log(WORK / name / "dataset", folder)
     ours_at = ("-m", "benchmarks.support.graph_speed", model, str(WORK / name / "dataset"))
