@@ -1,7 +1,7 @@
 """The graph of users and items, and LightGCN's propagation over it.
 
 A product with the normalised adjacency is a weighted sum of rows, which torch's `embedding_bag`
-does 20 to 60 times faster on a CPU than its sparse matrices do (docs/experiments.md).
+does 20 to 60 times faster on a CPU than its sparse matrices do (docs/adr/0023).
 """
 
 from dataclasses import dataclass
