@@ -132,7 +132,7 @@ def test_similar_items_leave_out_the_item_itself(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["run", "--recipe", "lern"], "or popularity or sasrec-id, found 'lern'"),
+        (["run", "--recipe", "lern"], "or sasrec-id or sgcl or sgl, found 'lern'"),
         (["run", "--items", "a.csv"], "both or neither"),
         (["run", "--items", "a.csv", "--interactions", "b.csv"], "a.csv: expected a file"),
         (["recommend"], "either --liked or --user"),
