@@ -123,13 +123,6 @@ class Adjacency:
             include_last_offset=True,
         )
 
-    def layers(self, table: Tensor, num_layers: int) -> list[Tensor]:
-        """`table`, `Ã table`, … `Ã^num_layers table`, without a gradient."""
-        layers = [table.detach()]
-        for _ in range(num_layers):
-            layers.append(self.propagate(layers[-1]))
-        return layers
-
     def mean_of_layers(self, table: Tensor, num_layers: int) -> Tensor:
         """LightGCN's final vectors `[num_nodes, dim]`: the mean of layers 0 … num_layers.
 

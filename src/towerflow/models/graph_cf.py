@@ -94,6 +94,7 @@ class GraphCF:
         table: Tensor,
         edges: Edges,
         fallbacks: dict[str, int] | None = None,
+        adjacency: Adjacency | None = None,
     ) -> Self:
         """The model of trained rows, without a connector.
 
@@ -102,13 +103,17 @@ class GraphCF:
             table: `[num_users + num_items, dim]`, users first.
             edges: what it was trained on.
             fallbacks: see the class.
+            adjacency: of `edges`, where it is at hand.
         """
         num_users, num_layers = edges.num_users, settings.num_layers
-        layers = Adjacency.of(edges, table.device).layers(table, num_layers)
+        adjacency = adjacency or Adjacency.of(edges, table.device)
         degrees = torch.from_numpy(edges.item_degrees()).to(table)
-        before_last = [layer[num_users:] for layer in layers[:-1]] or [0 * table[num_users:]]
-        messages = torch.stack(before_last).sum(dim=0) / degrees.clamp(min=1).sqrt().unsqueeze(1)
-        final = torch.stack(layers).mean(dim=0)
+        layer, before_last = table, torch.zeros_like(table)
+        for _ in range(num_layers):
+            before_last += layer
+            layer = adjacency.propagate(layer)
+        messages = before_last[num_users:] / degrees.clamp(min=1).sqrt().unsqueeze(1)
+        final = (before_last + layer) / (num_layers + 1)
         has_history = torch.from_numpy(edges.user_degrees() > 0).to(table.device)
         tensors = {
             "user_table": table[:num_users],

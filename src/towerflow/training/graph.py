@@ -62,9 +62,12 @@ class ModelOfTables:
         has_lesson = settings.connector and bool(self.teaching.any())
         self.ridge = Ridge.of(embeddings[self.teaching]) if has_lesson else None
 
-    def __call__(self, table: Tensor) -> GraphCF:
-        """The model of `table` `[num_users + num_items, dim]`, with a connector if there is one."""
-        model = GraphCF.of_tables(self.settings, table, self.edges, self.fallbacks)
+    def __call__(self, table: Tensor, adjacency: Adjacency | None = None) -> GraphCF:
+        """The model of `table` `[num_users + num_items, dim]`, with a connector if there is one.
+
+        The `adjacency` of its edges is made anew if it is not given.
+        """
+        model = GraphCF.of_tables(self.settings, table, self.edges, self.fallbacks, adjacency)
         if self.ridge is None:
             return model
         vectors = model.item_vectors(self.embeddings)[self.teaching]
@@ -118,7 +121,7 @@ def train_graph(
 
     @torch.inference_mode()
     def validate() -> float:
-        return validation_score(build(model.table.detach()), build.embeddings, validation)
+        return validation_score(build(model.table.detach(), whole), build.embeddings, validation)
 
     training = Training(model, optimiser, run_epoch, validate if len(validation.users) else None)
     curve = run_epochs(training, config, checkpoint, on_epoch)
