@@ -20,6 +20,7 @@ PREPROCESS: dict[str, Any] = {
     "preset": "",
     "columns": [],
     "item_template": "plain",
+    "slice_columns": [],
     "min_rating": 0.0,
     "repeats": "first",
     "bot_quantile": 1.0,

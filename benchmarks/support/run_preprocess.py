@@ -19,6 +19,7 @@ def main(items: str, interactions: str, target: str, *beam_options: str) -> None
         preset="",
         columns=[],
         item_template="plain",
+        slice_columns=[],
         min_rating=0.0,
         repeats="first",
         bot_quantile=1.0,

@@ -16,6 +16,7 @@ def preprocess(
     preset: str,
     columns: List[str],  # noqa: UP006
     item_template: str,
+    slice_columns: List[str],  # noqa: UP006
     min_rating: float,
     repeats: str,
     bot_quantile: float,
@@ -50,6 +51,7 @@ def preprocess(
         preset=preset,
         columns=columns,
         item_template=item_template,
+        slice_columns=slice_columns,
         min_rating=min_rating,
         repeats=repeats,
         bot_quantile=bot_quantile,

@@ -73,7 +73,7 @@ def _texts(raw: DataSource) -> list[str]:
 
     segments = parse_template(raw.item_template)
     layouts = find_preset(raw.preset).with_columns(parse_columns(raw.columns))
-    found = find_items(raw.items, layouts.items, segments)
+    found = find_items(raw.items, layouts.items, segments, ())
     with tempfile.TemporaryDirectory() as workspace:
         checked, _ = ingest_items(BeamRunner(), found.files, found.columns, segments, workspace)
     texts: list[str] = unique_items(checked).accepted[TEXT].to_pylist()

@@ -3,6 +3,7 @@
 Every artifact is a folder with a `manifest.json`; `docs/data-contracts.md` describes each kind.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
@@ -70,7 +71,21 @@ REJECTED_SCHEMA: Final = pa.schema(
     ]
 )
 RAW_LIMIT: Final = 1000  # characters
+
+# Before the name of a column that is carried through for slices: no name of ours has a colon.
+SLICE_PREFIX: Final = "slice:"
+SLICE_LIMIT: Final = 100  # characters of a value
 REJECTED_FILE: Final = "rejected.parquet"
+
+
+def slices_of(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of `names`, prefix included, that are columns carried through for slices."""
+    return tuple(name for name in names if name.startswith(SLICE_PREFIX))
+
+
+def with_slices(columns: pa.Schema, names: Iterable[str]) -> pa.Schema:
+    """`columns` and a nullable string for each of `names` that is carried through for slices."""
+    return pa.schema([*columns, *(pa.field(name, pa.string()) for name in slices_of(names))])
 
 
 class ArtifactKind(StrEnum):

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from towerflow import schema
+from towerflow.ingest.slices import slice_values
 from towerflow.ingest.values import PROBLEM
 from towerflow.text.clean import clean_text, drop_repeated_sentences
 from towerflow.text.template import Segment, fill_template
@@ -51,7 +52,11 @@ class KnownItems(NamedTuple):
 
 
 def check_items(table: pa.Table, segments: list[Segment]) -> Checked:
-    """Clean the text fields and keep rows that have an id and some text (`CHECKED_ITEMS`)."""
+    """Clean the text fields and keep rows that have an id and some text.
+
+    Returns:
+        `CHECKED_ITEMS` with the columns of `table` that are to slice by, and what is rejected.
+    """
     ids = clean_ids(table[schema.ITEM_ID])
     fields = {
         name: clean_text(table[name].combine_chunks())
@@ -62,15 +67,17 @@ def check_items(table: pa.Table, segments: list[Segment]) -> Checked:
     texts = fill_template(segments, fields)
     titles = pc.if_else(pc.equal(fields[schema.TITLE], ""), texts, fields[schema.TITLE])
     failures = {**_id_failures(schema.ITEM_ID, ids), "no text": pc.equal(texts, "")}
+    slices = slice_values(table)
+    files = table[schema.FILE].cast(pa.string())
     cleaned = pa.table(
-        [table[schema.FILE].cast(pa.string()), table[schema.ROW], ids, titles, texts],
-        schema=CHECKED_ITEMS,
+        [files, table[schema.ROW], ids, titles, texts, *slices.values()],
+        schema=schema.with_slices(CHECKED_ITEMS, slices),
     )
     return _part(cleaned, table, _first_reason(table[PROBLEM], failures))
 
 
 class CheckedInteractions(NamedTuple):
-    """`CHECKED_INTERACTIONS`, `REJECTED_SCHEMA`, and how many rows were rated too low."""
+    """`CHECKED_INTERACTIONS` and columns to slice by, `REJECTED_SCHEMA`, rows rated too low."""
 
     accepted: pa.Table
     rejected: pa.Table
@@ -97,7 +104,11 @@ def check_interactions(
     failures[ITEM_REJECTED] = pc.and_(pc.is_null(index), refused)
     failures[UNKNOWN_ITEM] = pc.is_null(index)
     reasons = _first_reason(table[PROBLEM], failures)
-    cleaned = pa.table([users, index, times], schema=CHECKED_INTERACTIONS)
+    slices = slice_values(table)
+    cleaned = pa.table(
+        [users, index, times, *slices.values()],
+        schema=schema.with_slices(CHECKED_INTERACTIONS, slices),
+    )
     checked = _part(cleaned, table, reasons)
     if ratings is None:
         return CheckedInteractions(*checked, low_rated=0)

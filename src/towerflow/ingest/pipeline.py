@@ -25,7 +25,15 @@ from towerflow.ingest.read import read_tables
 from towerflow.interactions.arrange import TIE
 from towerflow.interactions.hashing import UnsignedArray, hash_ids
 from towerflow.interactions.splits import event_hash
-from towerflow.schema import FILE, ITEM_ID, ITEM_INDEX, REJECTED_SCHEMA, ROW, USER_ID
+from towerflow.schema import (
+    FILE,
+    ITEM_ID,
+    ITEM_INDEX,
+    REJECTED_SCHEMA,
+    ROW,
+    USER_ID,
+    with_slices,
+)
 from towerflow.storage.filesystems import match_files, read_parquet, write_parquet
 from towerflow.text.template import Segment
 
@@ -95,21 +103,25 @@ def ingest_items(
     segments: list[Segment],
     workspace: str,
 ) -> tuple[pa.Table, Ingested]:
-    """Read, clean and check all items; the first of the two is `CHECKED_ITEMS`, in any order."""
+    """Read, clean and check all items.
+
+    The first of the two is `CHECKED_ITEMS` with the columns to slice by, in any order.
+    """
     folder = join(workspace, "items")
+    schema = with_slices(CHECKED_ITEMS, columns)
     pieces = split_files(files)
     with runner.pipeline() as pipeline:
         checked = _read(pipeline, pieces, columns) | "Check and clean" >> beam.ParDo(
             CheckItems(segments)
         ).with_outputs(REJECTED, NUMBERS, main=ACCEPTED)
         checked[ACCEPTED] | "Write the accepted" >> beam.io.WriteToParquetBatched(
-            join(folder, ACCEPTED), CHECKED_ITEMS, file_name_suffix=".parquet"
+            join(folder, ACCEPTED), schema, file_name_suffix=".parquet"
         )
         _write_rejected(checked[REJECTED], folder)
         _write_numbers(checked[NUMBERS], folder)
     places, ingested = _collect(folder, pieces)
-    parts = [read_parquet(path).cast(CHECKED_ITEMS) for path in _paths(folder, ACCEPTED)]
-    return _locate(pa.concat_tables([CHECKED_ITEMS.empty_table(), *parts]), places), ingested
+    parts = [read_parquet(path).cast(schema) for path in _paths(folder, ACCEPTED)]
+    return _locate(pa.concat_tables([schema.empty_table(), *parts]), places), ingested
 
 
 def ingest_interactions(
@@ -123,7 +135,8 @@ def ingest_interactions(
     """Read and check all interactions, and bring each user's together.
 
     The first of the two are files of what `arrange` makes of all rows of a shard's users
-    (`CHECKED_INTERACTIONS` with a tie-break), in order of the shards; empty shards have none.
+    (`CHECKED_INTERACTIONS` with columns to slice by and a tie-break), in order of the shards; empty
+    shards have none.
     """
     folder = join(workspace, "interactions")
     pieces = split_files(files)

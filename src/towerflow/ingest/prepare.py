@@ -24,6 +24,7 @@ from towerflow.ingest.pipeline import (
 )
 from towerflow.ingest.presets import Preset
 from towerflow.ingest.read import fit_columns
+from towerflow.ingest.slices import fit_slices
 from towerflow.ingest.values import UNREADABLE
 from towerflow.interactions.arrange import arrange
 from towerflow.interactions.assemble import Assembled, assemble, unique_items
@@ -47,6 +48,7 @@ class Plan:
     scope: CatalogueScope
     max_rejected_share: float
     refuse_unknown: bool
+    slice_columns: tuple[str, ...]
     runner: BeamRunner
 
 
@@ -64,7 +66,7 @@ class Prepared:
     """What the artifacts are written from.
 
     Attributes:
-        items: `ITEMS_SCHEMA`.
+        items: `ITEMS_SCHEMA` with the columns to slice by.
         shards: paths in the workspace of the finished interactions, in order.
         rejected: `REJECTED_SCHEMA`.
         counts: rows of both sources by what became of them.
@@ -92,6 +94,24 @@ def check_mapping(mapping: Mapping[str, tuple[str, ...]], *sources: Found) -> No
                     expected=f"a file with a column {name}",
                     found=f"columns {', '.join(sorted(names))}",
                 )
+
+
+def check_slices(names: Sequence[str], *sources: Found) -> None:
+    """Each column to slice by must be in some file.
+
+    Raises:
+        InputError: one is nowhere.
+    """
+    carried = {column for source in sources for column in source.columns}
+    for name in names:
+        if schema.SLICE_PREFIX + name not in carried:
+            there = sorted(frozenset[str]().union(*(source.names for source in sources)))
+            raise InputError(
+                "slice_column",
+                field=name,
+                expected="a column of the items or the interactions files",
+                found=f"columns {', '.join(there)}",
+            )
 
 
 def prepare(
@@ -180,7 +200,12 @@ def count_reasons(rejected: pa.Table) -> dict[str, int]:
     return {entry["values"]: entry["counts"] for entry in ordered}
 
 
-def find_items(source: str, layouts: tuple[Layout, ...], segments: Sequence[Segment]) -> Found:
+def find_items(
+    source: str,
+    layouts: tuple[Layout, ...],
+    segments: Sequence[Segment],
+    slice_columns: Sequence[str],
+) -> Found:
     """The files of items, checked as far as their first rows.
 
     Raises:
@@ -188,7 +213,7 @@ def find_items(source: str, layouts: tuple[Layout, ...], segments: Sequence[Segm
     """
     names = [schema.TITLE, *(segment.field for segment in segments)]
     texts = tuple(dict.fromkeys(names))
-    return _find(source, layouts, (schema.ITEM_ID,), texts)
+    return _find(source, layouts, (schema.ITEM_ID,), texts, slice_columns)
 
 
 def find_interactions(source: str, plan: Plan) -> Found:
@@ -200,15 +225,20 @@ def find_interactions(source: str, plan: Plan) -> Found:
     columns = [schema.USER_ID, schema.ITEM_ID, schema.TIMESTAMP]
     if plan.filters.min_rating is not None:
         columns.append(schema.RATING)
-    return _find(source, plan.layouts.interactions, tuple(columns), ())
+    return _find(source, plan.layouts.interactions, tuple(columns), (), plan.slice_columns)
 
 
 def _find(
-    source: str, layouts: tuple[Layout, ...], required: tuple[str, ...], any_of: tuple[str, ...]
+    source: str,
+    layouts: tuple[Layout, ...],
+    required: tuple[str, ...],
+    any_of: tuple[str, ...],
+    slice_columns: Sequence[str],
 ) -> Found:
     files = [fit_columns(file, required, any_of) for file in find_files(source, layouts)]
+    files, slices = fit_slices(files, slice_columns)
     names = frozenset(name for file in files for name in file.header)
-    return Found(source, files, (*required, *any_of), names)
+    return Found(source, files, (*required, *any_of, *slices), names)
 
 
 def _refuse_rejects(source: str, rejected: pa.Table, rows_read: int, max_share: float) -> None:

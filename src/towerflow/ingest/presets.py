@@ -6,6 +6,7 @@ from typing import Final
 
 from towerflow.errors import InputError
 from towerflow.ingest.layout import EVENT_COLUMNS, Layout
+from towerflow.schema import TEXT_FIELDS
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,12 @@ class Preset:
     interactions: tuple[Layout, ...]
 
     def with_columns(self, columns: Mapping[str, tuple[str, ...]]) -> "Preset":
-        """The preset with the user's mapping laid over its own."""
+        """The preset with the user's mapping laid over its own.
+
+        A name that is none of ours may be read from both, to slice by.
+        """
         items = {name: to for name, to in columns.items() if name not in _EVENTS_ONLY}
-        events = {name: to for name, to in columns.items() if name in EVENT_COLUMNS}
+        events = {name: to for name, to in columns.items() if name not in TEXT_FIELDS}
         return Preset(
             tuple(replace(layout, columns={**layout.columns, **items}) for layout in self.items),
             tuple(

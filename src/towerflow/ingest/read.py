@@ -92,6 +92,11 @@ def fit_columns(file: RawFile, required: tuple[str, ...], any_of: tuple[str, ...
     return fitted
 
 
+def has_source(file: RawFile, source: str) -> bool:
+    """Whether `file`, whose header is known, has `source`, perhaps inside an object."""
+    return _has(file.header, source, objects=file.format not in ("csv", "delimited"))
+
+
 def _has(found: Sequence[str], source: str, *, objects: bool = True) -> bool:
     """Whether a file with the columns `found` has `source`, perhaps inside an object."""
     return source in found or (objects and source.split(".")[0] in found)

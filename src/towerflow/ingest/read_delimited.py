@@ -13,7 +13,7 @@ from towerflow.ingest.layout import Layout
 from towerflow.ingest.lines import MAX_LINE_BYTES, Stream, line_blocks
 from towerflow.ingest.read_json import TOO_LONG
 from towerflow.ingest.values import Problem, Row, rows_to_table
-from towerflow.schema import CATEGORIES
+from towerflow.schema import CATEGORIES, SLICE_PREFIX
 
 ROWS_AT_ONCE: Final = 10_000
 MAX_LINES_OF_A_ROW: Final = 1_000
@@ -124,7 +124,8 @@ def _row_maker(
             if at
         }
         if flags:
-            row[CATEGORIES] = [names[index] for index in flags if fields[index] == "1"]
+            set_flags = [names[index] for index in flags if fields[index] == "1"]
+            row |= {CATEGORIES: set_flags, SLICE_PREFIX + CATEGORIES: set_flags}
         return row
 
     return to_row

@@ -25,6 +25,7 @@ from towerflow.ingest.values import (
     rows_to_table,
     without_problems,
 )
+from towerflow.schema import SLICE_PREFIX
 
 SAMPLED_LINES: Final = 100
 TOO_LONG: Final = f"a line of over {MAX_LINE_BYTES // 1_000_000} MB"
@@ -95,7 +96,7 @@ def guess_types(block: bytes, layout: Layout, columns: tuple[str, ...]) -> pa.Sc
     fields = []
     for column in columns:
         for source in layout.sources(column):
-            type_ = _common_type([row.get(source) for row in rows], column in NUMBERS)
+            type_ = _common_type([row.get(source) for row in rows], column)
             if type_ is None or "." in source or layout.encoding != "utf-8":
                 return pa.schema([])
             fields.append(pa.field(source, type_))
@@ -131,15 +132,21 @@ def _read_block(
     return without_problems(arrays)
 
 
-def _common_type(values: list[object], number: bool) -> pa.DataType | None:
-    """The Arrow type of all values but None; None if there is no single one that is safe."""
+def _common_type(values: list[object], column: str) -> pa.DataType | None:
+    """The Arrow type of all values but None; None if there is no single one that is safe.
+
+    An id must not become a rounded float; in a column to slice by that is no matter.
+    """
+    sliced = column.startswith(SLICE_PREFIX)
     kinds = {type(value) for value in values} - {type(None)}
     if kinds <= {str}:
         return pa.string()
     if kinds == {int}:
         return pa.int64()
-    if number and kinds <= {int, float}:
+    if (column in NUMBERS or sliced) and kinds <= {int, float}:
         return pa.float64()
+    if sliced and kinds == {bool}:
+        return pa.bool_()
     if kinds == {list} and all(
         isinstance(part, str) for value in values if isinstance(value, list) for part in value
     ):

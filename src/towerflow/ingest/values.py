@@ -12,6 +12,7 @@ from towerflow.schema import RATING, RAW, RAW_LIMIT, TIMESTAMP
 PROBLEM: Final = "problem"
 UNREADABLE: Final = "unreadable file"
 NUMBERS: Final = frozenset({TIMESTAMP, RATING})  # columns that may be numbers; all else is text
+_OFTEN_REPEATED: Final = (pa.types.is_boolean, pa.types.is_floating, pa.types.is_temporal)
 
 Row = dict[str, Any]
 
@@ -62,7 +63,12 @@ def as_column(name: str, values: pa.Array) -> pa.Array:
     if pa.types.is_list(values.type) and pa.types.is_string(values.type.value_type):
         whole = pc.fill_null(values.values, "")
         return pc.binary_join(_with_values(values, whole), " ")
-    return pa.array(map(storable, values.to_pylist()), pa.string())
+    if pa.types.is_dictionary(values.type):
+        return as_column(name, values.dictionary).take(values.indices)
+    if any(is_type(values.type) for is_type in _OFTEN_REPEATED):
+        distinct = values.dictionary_encode()
+        return _one_by_one(_shortest(distinct.dictionary)).take(distinct.indices)
+    return _one_by_one(values)
 
 
 def join_columns(columns: list[pa.Array]) -> pa.Array:
@@ -94,6 +100,17 @@ def without_problems(columns: dict[str, pa.Array]) -> pa.Table:
     length = len(next(iter(columns.values())))
     missing = pa.nulls(length, pa.string())
     return pa.table({**columns, PROBLEM: missing, RAW: missing})
+
+
+def _one_by_one(values: pa.Array) -> pa.Array:
+    return pa.array(map(storable, values.to_pylist()), pa.string())
+
+
+def _shortest(values: pa.Array) -> pa.Array:
+    """A float32 of 4.1 as the float64 that is written like it, not as 4.099999904632568."""
+    if pa.types.is_float32(values.type):
+        return values.cast(pa.string()).cast(pa.float64())
+    return values
 
 
 def _with_values(lists: pa.ListArray, values: pa.Array) -> pa.ListArray:

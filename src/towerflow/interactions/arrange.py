@@ -52,7 +52,12 @@ class Events(NamedTuple):
 
 
 def arrange(table: pa.Table, repeats: Repeats) -> pa.Table:
-    """All events of a shard's users, in any order, sorted and without repeats."""
+    """All events of a shard's users, in any order, sorted and without repeats.
+
+    Columns to slice by come along. They are what else may tell apart a user's events with one item
+    at one time, so they come last in the order: it must not depend on how the events arrived.
+    """
+    slices = schema.slices_of(table.column_names)
     coded = table[schema.USER_ID].combine_chunks().dictionary_encode()
     ids = coded.dictionary
     alphabetical = pc.sort_indices(ids).to_numpy()
@@ -61,7 +66,8 @@ def arrange(table: pa.Table, repeats: Repeats) -> pa.Table:
     code_of[by_hash] = np.arange(len(ids), dtype=np.int32)
     user = code_of[coded.indices.to_numpy()]
     item = table[schema.ITEM_INDEX].to_numpy()
-    order = np.lexsort((table[TIE].to_numpy(), table[schema.TIMESTAMP].to_numpy(), user))
+    ranks = [pc.rank(table[name], tiebreaker="dense").to_numpy() for name in reversed(slices)]
+    order = np.lexsort((*ranks, table[TIE].to_numpy(), table[schema.TIMESTAMP].to_numpy(), user))
     order = order[without_repeats(user[order].astype(np.int64), item[order], repeats)]
     return pa.table(
         {
@@ -71,7 +77,7 @@ def arrange(table: pa.Table, repeats: Repeats) -> pa.Table:
             ),
             **{
                 name: table[name].combine_chunks().take(pa.array(order))
-                for name in (schema.ITEM_INDEX, schema.TIMESTAMP, TIE)
+                for name in (schema.ITEM_INDEX, schema.TIMESTAMP, TIE, *slices)
             },
         }
     )

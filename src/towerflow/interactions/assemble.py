@@ -33,7 +33,7 @@ class Assembled:
     """What a Dataset is written from.
 
     Attributes:
-        items: `ITEMS_SCHEMA`.
+        items: `ITEMS_SCHEMA` with the columns to slice by.
         shards: paths of finished shards, in order.
         counts: rows by what became of them.
     """
@@ -47,10 +47,12 @@ def unique_items(accepted: pa.Table) -> Checked:
     """Items in order of item_id, each once: of repeats the one that says most.
 
     Args:
-        accepted: `CHECKED_ITEMS`.
+        accepted: `CHECKED_ITEMS`, with columns to slice by or without.
     """
+    slices = schema.slices_of(accepted.column_names)
     keyed = accepted.append_column("length", pc.negate(pc.utf8_length(accepted[schema.TEXT])))
-    names = (schema.ITEM_ID, "length", schema.TEXT, schema.TITLE, schema.FILE, schema.ROW)
+    says = (schema.ITEM_ID, "length", schema.TEXT, schema.TITLE, *slices)
+    names = (*says, schema.FILE, schema.ROW)
     ordered = keyed.sort_by([(name, "ascending") for name in names]).drop(["length"])
     if not len(ordered):
         return Checked(ordered, schema.REJECTED_SCHEMA.empty_table())
@@ -122,13 +124,19 @@ def assemble(
     )
 
 
-def write_interactions(shards: Sequence[str], path: Path) -> int:
+def write_interactions(shards: Sequence[str], path: Path, columns: Sequence[str]) -> int:
     """Write finished shards as one file, in row groups that do not depend on them.
+
+    Args:
+        shards: paths of finished shards, in order.
+        path: of the file.
+        columns: that were read; of these the shards have the ones to slice by.
 
     Returns:
         How many users there are.
     """
     num_users = 0
+    written = schema.with_slices(schema.INTERACTIONS_SCHEMA, columns)
 
     def numbered() -> Iterator[pa.Table]:
         nonlocal num_users
@@ -137,18 +145,17 @@ def write_interactions(shards: Sequence[str], path: Path) -> int:
             if len(table):
                 local = table[schema.USER_INDEX].to_numpy()
                 column = pa.array(local + num_users)
-                yield table.set_column(0, schema.INTERACTIONS_SCHEMA.field(0), column)
+                yield table.set_column(0, written.field(0), column)
                 num_users += int(local[-1]) + 1
 
-    with pq.ParquetWriter(path, schema.INTERACTIONS_SCHEMA, compression="zstd") as writer:
-        for group in _regroup(numbered(), ROWS_PER_GROUP):
+    with pq.ParquetWriter(path, written, compression="zstd") as writer:
+        for group in _regroup(written.empty_table(), numbered(), ROWS_PER_GROUP):
             writer.write_table(group, row_group_size=ROWS_PER_GROUP)
     return num_users
 
 
-def _regroup(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
-    """The same rows in tables of exactly `rows`, the last one shorter."""
-    held = schema.INTERACTIONS_SCHEMA.empty_table()
+def _regroup(held: pa.Table, tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """The rows of `held` and of `tables` in tables of exactly `rows`, the last one shorter."""
     for table in tables:
         held = pa.concat_tables([held, table])
         while len(held) >= rows:
@@ -186,7 +193,7 @@ def _live_items(
 
 
 def _index(items: pa.Table) -> pa.Table:
-    """`ITEMS_SCHEMA` of items in order."""
+    """`ITEMS_SCHEMA` with the columns to slice by, of items in order."""
     index = pa.array(np.arange(len(items)), pa.int64())
-    columns = [index, *(items[name] for name in (schema.ITEM_ID, schema.TITLE, schema.TEXT))]
-    return pa.table(columns, schema=schema.ITEMS_SCHEMA)
+    indexed = schema.with_slices(schema.ITEMS_SCHEMA, items.column_names)
+    return pa.table([index, *(items[name] for name in indexed.names[1:])], schema=indexed)

@@ -27,6 +27,8 @@ class Dataset:
         item_ids, titles, texts: `[num_items]`, position = item_index.
         user_ids: `[num_users]`, position = user_index.
         user_index, item_index, timestamp, split: `[num_interactions]`, ordered by user, then time.
+        item_columns: by the user's name of a column to slice by, `[num_items]` values; None: none.
+        event_columns: the same of interactions, `[num_interactions]`.
     """
 
     manifest: Manifest
@@ -38,6 +40,8 @@ class Dataset:
     item_index: IntArray
     timestamp: NDArray[np.float64]
     split: NDArray[np.object_]
+    item_columns: dict[str, list[str | None]]
+    event_columns: dict[str, list[str | None]]
 
     @classmethod
     def open(cls, path: Path) -> "Dataset":
@@ -47,8 +51,8 @@ class Dataset:
             InputError: the artifact is missing, damaged or of another kind.
         """
         manifest = open_artifact(path, ArtifactKind.DATASET)
-        items = pq.read_table(path / ITEMS_FILE, schema=schema.ITEMS_SCHEMA)
-        events = pq.read_table(path / INTERACTIONS_FILE, schema=schema.INTERACTIONS_SCHEMA)
+        items = _read(path / ITEMS_FILE, schema.ITEMS_SCHEMA)
+        events = _read(path / INTERACTIONS_FILE, schema.INTERACTIONS_SCHEMA)
         user_index = _integers(events, schema.USER_INDEX)
         first_event = np.unique(user_index, return_index=True)[1]
         return cls(
@@ -61,6 +65,8 @@ class Dataset:
             item_index=_integers(events, schema.ITEM_INDEX),
             timestamp=events[schema.TIMESTAMP].to_numpy(),
             split=events[schema.SPLIT].to_numpy(),
+            item_columns=_slices(items),
+            event_columns=_slices(events),
         )
 
     @property
@@ -104,6 +110,25 @@ def read_items(path: Path, columns: Sequence[str]) -> tuple[Manifest, pa.Table]:
     """
     manifest = open_artifact(path, ArtifactKind.DATASET)
     return manifest, pq.read_table(path / ITEMS_FILE, columns=list(columns))
+
+
+def _read(path: Path, columns: pa.Schema) -> pa.Table:
+    return pq.read_table(path, schema=schema.with_slices(columns, pq.read_schema(path).names))
+
+
+def _slices(table: pa.Table) -> dict[str, list[str | None]]:
+    return {
+        name.removeprefix(schema.SLICE_PREFIX): _texts(table[name])
+        for name in schema.slices_of(table.column_names)
+    }
+
+
+def _texts(column: pa.ChunkedArray) -> list[str | None]:
+    """The values, equal ones as one object: a log has millions of rows, and few countries."""
+    coded = column.dictionary_encode().combine_chunks()
+    distinct = np.array([*coded.dictionary.to_pylist(), None], dtype=object)
+    texts: list[str | None] = distinct[coded.indices.fill_null(-1).to_numpy()].tolist()
+    return texts
 
 
 def _integers(table: pa.Table, column: str) -> IntArray:

@@ -66,6 +66,7 @@ def finish_shard(
     keep = keep_few(user, labels, table[TIE].to_numpy(), split.few_shot, split.seed)
     dropped.append(int((~keep).sum()))
     users = np.unique(user[keep], return_inverse=True)[1]
+    slices = schema.slices_of(table.column_names)
     final = pa.table(
         {
             schema.USER_INDEX: users.astype(np.int64),  # within the shard
@@ -73,8 +74,9 @@ def finish_shard(
             schema.ITEM_INDEX: known.position[item[keep]],
             schema.TIMESTAMP: table[schema.TIMESTAMP].filter(pa.array(keep)),
             schema.SPLIT: pa.array(LABELS).take(pa.array(labels[keep])),
+            **{name: table[name].filter(pa.array(keep)) for name in slices},
         }
-    ).cast(schema.INTERACTIONS_SCHEMA)
+    ).cast(schema.with_slices(schema.INTERACTIONS_SCHEMA, slices))
     write_parquet(finished(path), final)
     counts = dict(zip(DROPS, dropped, strict=True)) | {KEPT: len(final)}
     counts |= {name: int((labels[keep] == number).sum()) for number, name in enumerate(LABELS)}

@@ -15,12 +15,14 @@ from towerflow.ingest.layout import parse_columns
 from towerflow.ingest.prepare import (
     Plan,
     check_mapping,
+    check_slices,
     count_reasons,
     find_interactions,
     find_items,
     prepare,
 )
 from towerflow.ingest.presets import find_preset
+from towerflow.ingest.slices import parse_slice_columns
 from towerflow.interactions.assemble import write_interactions
 from towerflow.interactions.catalogue import CatalogueScope
 from towerflow.interactions.changes import CHANGES_FILE, compare_items, count_changes
@@ -45,6 +47,7 @@ def preprocess(
     preset: str,
     columns: list[str],
     item_template: str,
+    slice_columns: list[str],
     min_rating: float,
     repeats: str,
     bot_quantile: float,
@@ -75,6 +78,7 @@ def preprocess(
         preset: layout of a public dump (`ingest.presets`), or "".
         columns: our names and the files', as `item_id=asin`.
         item_template: "plain", "learn" or a template with fields in braces.
+        slice_columns: of either source, the files' names or ours; their values are carried through.
         min_rating: interactions rated lower are left out; 0: ratings are not read.
         repeats: of a user's interactions with an item keep "first", "last" or "all".
         bot_quantile: users with longer histories than this quantile are left out; 1: nobody.
@@ -124,15 +128,17 @@ def preprocess(
         scope=_scope(catalogue),
         max_rejected_share=_share("max_rejected_share", max_rejected_share),
         refuse_unknown=_refuse_unknown(unknown_items),
+        slice_columns=parse_slice_columns(slice_columns),
         runner=BeamRunner(beam_runner, tuple(beam_options)),
     )
     previous = _previous_items(previous_dataset)
     plan.runner.use()
     found_items, found_interactions = (
-        find_items(items, plan.layouts.items, plan.segments),
+        find_items(items, plan.layouts.items, plan.segments, plan.slice_columns),
         find_interactions(interactions, plan),
     )
     check_mapping(mapping, found_items, found_interactions)
+    check_slices(plan.slice_columns, found_items, found_interactions)
     with (
         plan.runner.workspace() as workspace,
         new_artifact(dataset, ArtifactKind.DATASET, STEP) as data_draft,
@@ -140,7 +146,9 @@ def preprocess(
     ):
         prepared = prepare(found_items, found_interactions, plan, workspace, _tell)
         pq.write_table(prepared.items, data_draft.folder / ITEMS_FILE, compression="zstd")
-        num_users = write_interactions(prepared.shards, data_draft.folder / INTERACTIONS_FILE)
+        num_users = write_interactions(
+            prepared.shards, data_draft.folder / INTERACTIONS_FILE, found_interactions.columns
+        )
         pq.write_table(prepared.rejected, rejected_draft.folder / REJECTED_FILE, compression="zstd")
         reasons = count_reasons(prepared.rejected)
         rejected_draft.counts = reasons
@@ -152,6 +160,7 @@ def preprocess(
         data_draft.details = {
             "data_version": data_version,
             "item_template": item_template,
+            "slice_columns": list(plan.slice_columns),
             "catalogue": plan.scope.value,
             "filters": plan.filters.model_dump(mode="json"),
             "split": plan.split.model_dump(mode="json"),

@@ -59,6 +59,26 @@ def test_an_item_is_cleaned_and_titled() -> None:
     ]
 
 
+def test_columns_to_slice_by_stay_with_the_rows_that_are_accepted() -> None:
+    rows = [
+        {"item_id": "a", "title": "Pen", "slice:country": " N/A "},
+        {"item_id": "", "title": "Ink", "slice:country": "NL"},
+        {"item_id": "c", "title": "Pad", "slice:country": "DE"},
+    ]
+    accepted, rejected = check_items(
+        table(("item_id", "title", "brand", "categories", "description", "slice:country"), rows)
+    )
+    assert accepted["slice:country"].to_pylist() == ["N/A", "DE"]  # no placeholder here
+    assert json.loads(rejected["raw"][0].as_py())["slice:country"] == "NL"
+    names = ("user_id", "item_id", "timestamp", "rating", "slice:rating")
+    log = [
+        {"user_id": "u", "item_id": "a", "timestamp": "1", "rating": r, "slice:rating": r}
+        for r in ("3", "4.0", "nan", "5")
+    ]
+    found = check_interactions(table(names, log), 4)
+    assert found.accepted["slice:rating"].to_pylist() == ["4.0", "5"]
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [

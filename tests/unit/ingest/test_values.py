@@ -59,3 +59,23 @@ def test_columns_are_joined_and_null_where_all_are() -> None:
 def test_a_rating_of_whole_numbers_is_a_number() -> None:
     assert as_column("rating", pa.array([5, None], pa.int8())).to_pylist() == [5.0, None]
     assert as_column("rating", pa.array(["5"])).to_pylist() == ["5"]
+
+
+@given(st.lists(st.none() | st.booleans() | st.floats()))
+def test_booleans_and_floats_of_arrow_are_those_of_python(
+    values: list[bool | float | None],
+) -> None:
+    for type_, kind in ((pa.bool_(), bool), (pa.float64(), float)):
+        ours = [value if isinstance(value, kind) else None for value in values]
+        expected = [storable(value) for value in ours]
+        column = as_column("item_id", pa.array(ours, type_))
+        assert column.to_pylist() == expected
+        assert as_column("item_id", pa.array(ours, type_).dictionary_encode()).equals(column)
+
+
+def test_a_dictionary_of_numbers_is_numbers() -> None:
+    assert as_column("rating", pa.array([5, None, 5]).dictionary_encode()).to_pylist() == [
+        5,
+        None,
+        5,
+    ]

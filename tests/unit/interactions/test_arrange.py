@@ -80,6 +80,24 @@ def test_of_a_repeat_the_first_the_last_or_all_stay(repeats: Repeats, times: lis
     assert arrange(table(rows), repeats)["timestamp"].to_pylist() == times
 
 
+@given(events, st.data())
+def test_columns_to_slice_by_come_along_and_decide_what_nothing_else_does(
+    rows: list[Event], data: st.DataObject
+) -> None:
+    """Each event comes twice, from two places."""
+    twice = data.draw(st.permutations([*rows, *rows]))
+    places = data.draw(st.lists(st.sampled_from(["a", "b", None]), min_size=2 * len(rows)))
+    carried = pa.array(places[: len(twice)], pa.string())
+    moved = data.draw(st.permutations(range(len(twice))))
+    shuffled = table(twice).append_column("slice:place", carried)
+    arranged = arrange(shuffled, Repeats.ALL)
+    assert arranged.to_pylist() == arrange(shuffled.take(moved), Repeats.ALL).to_pylist()
+    names = ("user_id", "item_index", "timestamp", "tie", "slice:place")
+    found = list(zip(*(arranged[name].to_pylist() for name in names), strict=True))
+    came = [(*event, place) for event, place in zip(twice, carried.to_pylist(), strict=True)]
+    assert sorted(found, key=repr) == sorted(came, key=repr)
+
+
 users_and_items = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=15)
 
 

@@ -36,6 +36,15 @@ def test_of_items_with_one_id_the_one_that_says_most_stays(backwards: bool) -> N
     assert '"Pen, blue"' in found.rejected[schema.RAW].to_pylist()[0]
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+def test_of_items_that_say_the_same_the_one_that_can_be_sliced_stays(backwards: bool) -> None:
+    values = [None, "NL", "DE"]
+    same = items(*[("a", "Pen")] * 3).append_column("slice:country", pa.array(values))
+    found = unique_items(same.take([2, 1, 0]) if backwards else same)
+    assert found.accepted["slice:country"].to_pylist() == ["DE"]
+    assert len(found.rejected) == 2
+
+
 def finished(folder: Path, sizes: list[int]) -> list[str]:
     """Shards of one user each, with so many events; some shards may be empty."""
     paths, start = [], 0
@@ -56,7 +65,7 @@ def test_the_file_has_the_same_rows_and_groups_however_they_were_sharded(
 ) -> None:
     monkeypatch.setattr(assemble, "ROWS_PER_GROUP", 5)
     path = tmp_path / "interactions.parquet"
-    num_users = write_interactions(finished(tmp_path, sizes), path)
+    num_users = write_interactions(finished(tmp_path, sizes), path, ())
     table = pq.read_table(path)
     assert table.schema.equals(schema.INTERACTIONS_SCHEMA)
     assert table[schema.ITEM_INDEX].to_pylist() == list(range(12))

@@ -66,3 +66,23 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path, file: str) -> None:
     (write(tmp_path / "d") / file).unlink()
     with pytest.raises(InputError, match=rf"{file}: expected a file that the manifest lists"):
         Dataset.open(tmp_path / "d")
+
+
+def test_columns_to_slice_by_are_read_by_the_users_names(tmp_path: Path) -> None:
+    path = write(tmp_path / "before")
+    countries, devices = ["DE", None, "DE"], ["tv", "tv", None, None, "pc"]
+    items = pq.read_table(path / ITEMS_FILE).append_column("slice:a:b", pa.array(countries))
+    events = pq.read_table(path / INTERACTIONS_FILE)
+    events = events.append_column("slice:device", pa.array(devices))
+    nowhere = pa.nulls(len(events), pa.string())
+    events = events.append_column("slice:nowhere", nowhere)
+    with new_artifact(tmp_path / "d", ArtifactKind.DATASET, "test") as draft:
+        pq.write_table(items, draft.folder / ITEMS_FILE)
+        pq.write_table(events, draft.folder / INTERACTIONS_FILE)
+    data = Dataset.open(tmp_path / "d")
+    assert data.item_columns == {"a:b": countries}
+    assert data.event_columns == {"device": devices, "nowhere": [None] * len(devices)}
+    assert data.item_columns["a:b"][0] is data.item_columns["a:b"][2]  # one object
+    without = Dataset.open(path)
+    assert (without.item_columns, without.event_columns) == ({}, {})
+    assert (without.titles, without.split.tolist()) == (data.titles, data.split.tolist())

@@ -48,6 +48,18 @@ def test_every_event_is_written_or_counted(paths: tuple[str, str]) -> None:
     assert written[schema.ITEM_INDEX].to_pylist() == [1, 2, 3, 4, 1, 2, 3]
 
 
+def test_columns_to_slice_by_stay_with_their_events(paths: tuple[str, str]) -> None:
+    shard, catalogue = paths
+    places = pa.array([None if row % 4 == 0 else f"place {row}" for row in range(16)])
+    write_parquet(shard, read_parquet(shard).append_column("slice:place", places))
+    finish_shard(shard, RULES, catalogue, SplitConfig(), (0, 0))
+    written = read_parquet(finished(shard))
+    assert written.schema.names == [*schema.INTERACTIONS_SCHEMA.names, "slice:place"]
+    times = written[schema.TIMESTAMP].to_pylist()  # the number of the row
+    assert written["slice:place"].to_pylist() == [places[int(time)].as_py() for time in times]
+    assert times == [7, 8, 9, 10, 13, 14, 15]
+
+
 @pytest.mark.parametrize("kind", SplitKind)
 @pytest.mark.parametrize("few", FewShot)
 def test_whatever_the_split_counts_and_rows_agree(
