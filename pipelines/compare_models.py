@@ -44,6 +44,7 @@ def compare_models(
     preset: str = "",
     columns: List[str] = [],  # noqa: UP006, B006
     item_template: str = "plain",
+    slice_columns: List[str] = [],  # noqa: UP006, B006
     min_rating: float = 0.0,
     repeats: str = "first",
     bot_quantile: float = 1.0,
@@ -56,6 +57,7 @@ def compare_models(
     few_shot: str = "none",
     split_seed: int = 0,
     hide_history: bool = True,
+    sampled_negatives: int = 0,
     max_rejected_share: float = 0.05,
     unknown_items: str = "error",
     beam_runner: str = "DirectRunner",
@@ -90,6 +92,7 @@ def compare_models(
         preset: Layout of a public dump (amazon-2014, -2018, -2023, movielens); empty: your own.
         columns: Your column names, each as "item_id=asin" or "description=text+features".
         item_template: What the LLM reads of an item: plain, learn, or a text with fields in braces.
+        slice_columns: Columns of either source by whose values metrics are shown, as "country".
         min_rating: Interactions rated lower are left out; 0: ratings are not read.
         repeats: Of a user's interactions with the same item keep first, last or all.
         bot_quantile: Users with longer histories than this quantile are left out; 1: nobody.
@@ -102,6 +105,7 @@ def compare_models(
         few_shot: Training interactions taken away: none, all but a single one a user, or half.
         split_seed: Seed of what is random in a split.
         hide_history: Leave out of the ranking what users took before; LLMInit's code does not.
+        sampled_negatives: Rank only so many drawn items; 0: all. Can order models wrongly.
         max_rejected_share: Share of unusable rows, 0 to 1, above which the run stops.
         unknown_items: What to do with interactions that name unknown items, "error" or "reject".
         beam_runner: Where Beam runs: DirectRunner, DataflowRunner, FlinkRunner, SparkRunner.
@@ -117,6 +121,7 @@ def compare_models(
         preset=preset,
         columns=columns,
         item_template=item_template,
+        slice_columns=slice_columns,
         min_rating=min_rating,
         repeats=repeats,
         bot_quantile=bot_quantile,
@@ -175,7 +180,9 @@ def compare_models(
             dataset=dataset,
             item_embeddings=item_embeddings,
             model=trained.outputs["model"],
+            release_root="",
             hide_history=hide_history,
+            sampled_negatives=sampled_negatives,
         ).set_display_name("Evaluate")
 
     compared = compare(

@@ -86,6 +86,7 @@ def refresh_items(
         preset=preset,
         columns=columns,
         item_template=item_template,
+        slice_columns=[],
         min_rating=min_rating,
         repeats=repeats,
         bot_quantile=bot_quantile,

@@ -23,6 +23,7 @@ class Outputs(NamedTuple):
     metrics: dsl.Metrics
     report: dsl.HTML
     decision: dsl.Artifact
+    summary: dsl.Markdown
 
 
 @dsl.pipeline(name="towerflow-retrain", display_name="Towerflow: retrain")
@@ -49,6 +50,7 @@ def retrain(
     preset: str = "",
     columns: List[str] = [],  # noqa: UP006, B006
     item_template: str = "plain",
+    slice_columns: List[str] = [],  # noqa: UP006, B006
     min_rating: float = 0.0,
     repeats: str = "first",
     bot_quantile: float = 1.0,
@@ -62,6 +64,17 @@ def retrain(
     split_seed: int = 0,
     previous_dataset: str = "",
     hide_history: bool = True,
+    sampled_negatives: int = 0,
+    gate_margin: float = 0.05,
+    guarded_slices: List[str] = [  # noqa: UP006, B006
+        "history: cold",
+        "history: few-shot",
+        "popularity: new",
+        "popularity: tail",
+    ],
+    slice_margin: float = 0.1,
+    coverage_margin: float = 0.25,
+    force: str = "",
     max_rejected_share: float = 0.05,
     unknown_items: str = "error",
     beam_runner: str = "DirectRunner",
@@ -73,8 +86,8 @@ def retrain(
     2. Embed items: the frozen LLM reads what it has not read before, one task a shard.
     3. Merge embeddings: the shards become one artifact.
     4. Train the recipe's model.
-    5. Evaluate it on the test split, beside two baselines.
-    6. Gate: is it at least as good as the live release?
+    5. Evaluate it on the test split, beside two baselines and the live release's model.
+    6. Gate: is it shown to be no worse than what is live?
     7. If the gate opens, export the index,
     8. and publish it.
 
@@ -101,6 +114,7 @@ def retrain(
         preset: Layout of a public dump (amazon-2014, -2018, -2023, movielens); empty: your own.
         columns: Your column names, each as "item_id=asin" or "description=text+features".
         item_template: What the LLM reads of an item: plain, learn, or a text with fields in braces.
+        slice_columns: Columns of either source by whose values metrics are shown, as "country".
         min_rating: Interactions rated lower are left out; 0: ratings are not read.
         repeats: Of a user's interactions with the same item keep first, last or all.
         bot_quantile: Users with longer histories than this quantile are left out; 1: nobody.
@@ -114,6 +128,12 @@ def retrain(
         split_seed: Seed of what is random in a split.
         previous_dataset: Folder of an earlier Dataset, to tell new, changed and gone items.
         hide_history: Leave out of the ranking what users took before; LLMInit's code does not.
+        sampled_negatives: Rank only so many drawn items; 0: all. For comparisons, never a release.
+        gate_margin: Share of the live model's NDCG@10 that may be lost; 0: it must be better.
+        guarded_slices: Slices that must not fall, as "history: cold" or "popularity: *=0.05".
+        slice_margin: Share that a guarded slice may lose if it has no margin of its own.
+        coverage_margin: Share of the live model's coverage of the catalogue that may be lost.
+        force: Why to publish whatever the gate finds, which is recorded; empty: don't.
         max_rejected_share: Share of unusable rows, 0 to 1, above which the run stops.
         unknown_items: What to do with interactions that name unknown items, "error" or "reject".
         beam_runner: Where Beam runs: DirectRunner, DataflowRunner, FlinkRunner, SparkRunner.
@@ -127,6 +147,7 @@ def retrain(
         preset=preset,
         columns=columns,
         item_template=item_template,
+        slice_columns=slice_columns,
         min_rating=min_rating,
         repeats=repeats,
         bot_quantile=bot_quantile,
@@ -180,13 +201,27 @@ def retrain(
     ).set_display_name("Train")
     model = trained.outputs["model"]
 
+    # What is live may have changed since an equal run: these look each time.
     evaluated = evaluate(
-        dataset=dataset, item_embeddings=item_embeddings, model=model, hide_history=hide_history
+        dataset=dataset,
+        item_embeddings=item_embeddings,
+        model=model,
+        release_root=release_root,
+        hide_history=hide_history,
+        sampled_negatives=sampled_negatives,
     ).set_display_name("Evaluate")
+    evaluated.set_caching_options(enable_caching=False)
     metrics = evaluated.outputs["metrics"]
 
-    # What is live may have changed since an equal run: these two look each time.
-    gated = gate(metrics=metrics, release_root=release_root).set_display_name("Gate")
+    gated = gate(
+        metrics=metrics,
+        release_root=release_root,
+        margin=gate_margin,
+        guarded_slices=guarded_slices,
+        slice_margin=slice_margin,
+        coverage_margin=coverage_margin,
+        force=force,
+    ).set_display_name("Gate")
     gated.set_caching_options(enable_caching=False)
 
     with dsl.If(gated.outputs["Output"] == "open", name="gate is open"):
@@ -208,4 +243,5 @@ def retrain(
         metrics=metrics,
         report=evaluated.outputs["report"],
         decision=gated.outputs["decision"],
+        summary=gated.outputs["summary"],
     )

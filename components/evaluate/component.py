@@ -12,9 +12,11 @@ def evaluate(
     model: dsl.Input[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
     report: dsl.Output[dsl.HTML],
+    release_root: str,
     hide_history: bool,
+    sampled_negatives: int,
 ):
-    """Measure the model on the test split beside two baselines, and write the report."""
+    """Measure the model on the test split beside baselines and champion, and report."""
     from pathlib import Path
 
     from towerflow.steps.evaluate import evaluate
@@ -25,7 +27,9 @@ def evaluate(
         model=Path(model.path),
         metrics=Path(metrics.path),
         report=Path(report.path),
+        release_root=release_root,
         hide_history=hide_history,
+        sampled_negatives=int(sampled_negatives),
     )
     for name, value in measured.items():
         metrics.log_metric(name, value)

@@ -1,5 +1,7 @@
 """KFP face of `towerflow.steps.gate`."""
 
+from typing import List  # noqa: UP035 (kfp reads this spelling)
+
 from kfp import dsl
 
 from components.images import CPU_IMAGE
@@ -9,9 +11,15 @@ from components.images import CPU_IMAGE
 def gate(
     metrics: dsl.Input[dsl.Metrics],
     release_root: str,
+    margin: float,
+    guarded_slices: List[str],  # noqa: UP006
+    slice_margin: float,
+    coverage_margin: float,
+    force: str,
     decision: dsl.Output[dsl.Artifact],
+    summary: dsl.Output[dsl.Markdown],
 ) -> str:
-    """Compare with the live release; returns "open" or "closed"."""
+    """Weigh the model against the live release's; returns "open" or "closed"."""
     from pathlib import Path
 
     from towerflow.steps.gate import gate
@@ -19,5 +27,11 @@ def gate(
     return gate(
         metrics=Path(metrics.path),
         release_root=release_root,
+        margin=margin,
+        guarded_slices=guarded_slices,
+        slice_margin=slice_margin,
+        coverage_margin=coverage_margin,
+        force=force,
         decision=Path(decision.path),
+        summary=Path(summary.path),
     )

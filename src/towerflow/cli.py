@@ -1,4 +1,4 @@
-"""The command line: `towerflow run | compare | compile | recommend | similar`.
+"""The command line: `towerflow run | compare | report | compile | recommend | similar`.
 
 The only place that reads the environment and that turns errors into exit codes:
 1 for a run that failed, 2 for a mistake in what was asked.
@@ -13,7 +13,16 @@ import torch
 import typer
 from transformers.utils import logging as transformers_logging
 
-from towerflow import bundled, cli_data, cli_encoder, cli_ranking, cli_store, cli_train
+from towerflow import (
+    bundled,
+    cli_data,
+    cli_encoder,
+    cli_gate,
+    cli_ranking,
+    cli_report,
+    cli_store,
+    cli_train,
+)
 from towerflow.cli_cache import cache_folder, checkpoint_folder, store_root
 from towerflow.cli_combine import combine
 from towerflow.cli_compare import compare
@@ -24,6 +33,7 @@ from towerflow.cli_source import find_data
 from towerflow.embedding.devices import devices
 from towerflow.embedding.precision import AUTO, resolve_precision
 from towerflow.errors import InputError
+from towerflow.evaluation.gating import OPEN
 from towerflow.evaluation.metrics_file import EvaluationMetrics
 from towerflow.interactions.catalogue import CatalogueScope
 from towerflow.interactions.changes import Change
@@ -33,7 +43,7 @@ from towerflow.local_run import RunFailed, compile_pipelines, run_pipeline
 from towerflow.recipes import DEFAULT_RECIPE, recipe_names
 from towerflow.retrieval.release import Release
 from towerflow.run_display import run_display
-from towerflow.steps.gate import OPEN, read_decision
+from towerflow.steps.gate import read_decision
 from towerflow.steps.train import OWN_SEED
 from towerflow.storage.artifact import read_manifest
 from towerflow.storage.filesystems import absolute
@@ -51,6 +61,7 @@ app.command()(estimate)
 app.command()(cli_train.train)
 app.command()(combine)
 app.command()(compare)
+app.command()(cli_report.report)
 
 PublishRoot = Annotated[
     Path | None,
@@ -82,6 +93,7 @@ def run(
     preset: cli_data.Preset = "",
     column: cli_data.Columns = None,
     item_template: cli_data.ItemTemplate = "plain",
+    slice_column: cli_data.SliceColumns = None,
     min_rating: cli_data.MinRating = 0.0,
     repeats: cli_data.RepeatsKept = Repeats.FIRST,
     bot_quantile: cli_data.BotQuantile = 1.0,
@@ -94,6 +106,12 @@ def run(
     few_shot: cli_data.FewShotKept = FewShot.NONE,
     split_seed: cli_data.SplitSeed = 0,
     hide_history: cli_data.HideHistory = True,
+    sampled_negatives: cli_data.SampledNegatives = 0,
+    gate_margin: cli_gate.Margin = cli_gate.DEFAULTS.margin,
+    guarded_slice: cli_gate.GuardedSlices = None,
+    slice_margin: cli_gate.SliceMargin = cli_gate.DEFAULTS.slice_margin,
+    coverage_margin: cli_gate.CoverageMargin = cli_gate.DEFAULTS.coverage_margin,
+    force: cli_gate.Force = "",
     previous_dataset: cli_data.PreviousDataset = "",
     max_rejected_share: cli_data.MaxRejectedShare = 0.05,
     unknown_items: cli_data.UnknownItemsKept = cli_data.UnknownItems.ERROR,
@@ -121,6 +139,7 @@ def run(
         "max_tokens": max_tokens,
         "precision": precision,
         "num_shards": num_shards,
+        "slice_columns": slice_column or [],
         "min_rating": min_rating,
         "repeats": repeats.value,
         "bot_quantile": bot_quantile,
@@ -133,6 +152,12 @@ def run(
         "few_shot": few_shot.value,
         "split_seed": split_seed,
         "hide_history": hide_history,
+        "sampled_negatives": sampled_negatives,
+        "gate_margin": gate_margin,
+        "guarded_slices": guarded_slice or list(cli_gate.DEFAULTS.guarded_slices),
+        "slice_margin": slice_margin,
+        "coverage_margin": coverage_margin,
+        "force": force,
         "previous_dataset": absolute(previous_dataset) if previous_dataset else "",
         "max_rejected_share": max_rejected_share,
         "unknown_items": unknown_items.value,

@@ -49,6 +49,14 @@ ItemTemplate = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+SliceColumns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slice-column",
+        help="A column of either source by whose values metrics are shown; repeat.",
+        rich_help_panel=PANEL,
+    ),
+]
 MinRating = Annotated[
     float,
     typer.Option(
@@ -112,6 +120,15 @@ HideHistory = Annotated[
     typer.Option(
         "--hide-history/--show-history",
         help="Leave out of the test's ranking what users have taken before.",
+        rich_help_panel=PANEL,
+    ),
+]
+SampledNegatives = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Rank only so many drawn items in the test; 0: the whole catalogue. Such figures can "
+        "order models wrongly.",
         rich_help_panel=PANEL,
     ),
 ]

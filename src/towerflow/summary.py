@@ -49,12 +49,14 @@ def print_counts(console: Console, dataset: Path, rejected: Path) -> None:
 
 
 def print_metrics(console: Console, metrics: EvaluationMetrics, recipe: str) -> None:
-    """Recall and NDCG at 10 of the model and the baselines."""
+    """Recall and NDCG at 10 of the model, of what is live and of the baselines."""
     table = Table("test metrics", "Recall@10", "NDCG@10", title_justify="left")
     for column in table.columns[1:]:
         column.justify = "right"
-    rows = {f"{recipe} (this model)": metrics.model, **metrics.baselines}
-    for name, values in rows.items():
+    rows = {f"{recipe} (this model)": metrics.model}
+    if metrics.champion:
+        rows[f"{metrics.champion.release} (live)"] = metrics.champion.metrics
+    for name, values in {**rows, **metrics.baselines}.items():
         table.add_row(name, f"{values['recall@10']:.4f}", f"{values['ndcg@10']:.4f}")
     console.print(table)
 

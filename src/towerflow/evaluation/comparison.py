@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from towerflow.errors import InputError
 from towerflow.evaluation.metrics import Floats
 from towerflow.evaluation.metrics_file import EvaluationMetrics
+from towerflow.evaluation.resampling import Interval
 from towerflow.evaluation.significance import sign_flip_test
 from towerflow.evaluation.training_record import TrainingRecord
 
@@ -69,6 +70,10 @@ class RecipeResult(BaseModel):
     description: str = Field(description="What the recipe says of itself.")
     seeds: list[int] = Field(description="A recipe that draws nothing is trained with one alone.")
     metrics: dict[str, Spread]
+    interval: Interval = Field(
+        description="Of the primary metric, by a bootstrap over users, each user's averaged over "
+        "seeds."
+    )
     slices: dict[str, dict[str, float]] = Field(
         description="Means over seeds on parts of the test; `users` is a part's size."
     )
@@ -165,12 +170,16 @@ def _result(
             metric: Spread.of([one.model[metric] for one in measured])
             for metric in measured[0].model
         },
+        interval=Interval.of(_over_seeds(trials)),
         slices={
-            part: {
-                value: float(np.mean([one.slices[part][value] for one in measured]))
-                for value in values
+            name: {
+                "users": float(part.users),
+                **{
+                    metric: float(np.mean([one.slices[name].metrics[metric] for one in measured]))
+                    for metric in part.metrics
+                },
             }
-            for part, values in measured[0].slices.items()
+            for name, part in measured[0].slices.items()
         },
         parameters=trials[0].record.parameters,
         epochs=float(np.mean([trial.record.epochs for trial in trials])),
@@ -184,9 +193,13 @@ def _difference(trials: Sequence[Trial], reference: Sequence[Trial], primary: st
         float(np.mean([trial.metrics.model[primary] for trial in side]))
         for side in (trials, reference)
     )
-    mine, theirs = (
-        np.mean([trial.per_user for trial in side], axis=0) for side in (trials, reference)
-    )
     return Difference(
-        change=(mean - base) / base if base else None, p_value=sign_flip_test(mine - theirs)
+        change=(mean - base) / base if base else None,
+        p_value=sign_flip_test(_over_seeds(trials) - _over_seeds(reference)),
     )
+
+
+def _over_seeds(trials: Sequence[Trial]) -> Floats:
+    """`[num_users]` means of the primary metric."""
+    means: Floats = np.mean([trial.per_user for trial in trials], axis=0)
+    return means

@@ -6,24 +6,27 @@ Each takes `hits` and `num_relevant`:
 - `num_relevant`: `[num_users]`, at least 1: a user without relevant items has no metric.
 """
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from towerflow.interactions.histories import IntArray, ItemLists
-from towerflow.retrieval.topk import NO_ITEM
 
 Floats = NDArray[np.float64]
 Hits = NDArray[np.bool_]
+EVENTS_AT_ONCE: Final = 65_536  # bounds the memory, not the result
 
 
 def find_hits(recommended: IntArray, relevant: ItemLists) -> Hits:
     """Where `recommended` `[num_users, depth]` names an item of the user's `relevant` list."""
-    if not recommended.size or not len(relevant.items):
-        return np.zeros(recommended.shape, dtype=bool)
-    span = max(int(recommended.max()), int(relevant.items.max())) + 1
-    users = np.arange(len(recommended)).reshape(-1, 1)
-    pairs = np.where(recommended == NO_ITEM, NO_ITEM, users * span + recommended)
-    return np.isin(pairs, relevant.rows() * span + relevant.items)
+    hits = np.zeros(recommended.shape, dtype=bool)
+    users = relevant.rows()
+    for start in range(0, len(users), EVENTS_AT_ONCE):
+        block = slice(start, start + EVENTS_AT_ONCE)
+        event, place = np.nonzero(recommended[users[block]] == relevant.items[block, np.newaxis])
+        hits[users[block][event], place] = True
+    return hits
 
 
 def recall(hits: Hits, num_relevant: IntArray, k: int) -> Floats:
@@ -53,4 +56,46 @@ def ndcg(hits: Hits, num_relevant: IntArray, k: int) -> Floats:
     return quotient
 
 
-METRICS = {"recall": recall, "ndcg": ndcg}
+def hit_rate(hits: Hits, num_relevant: IntArray, k: int) -> Floats:
+    """1 if any of the first k is relevant, else 0; with one relevant item the same as Recall.
+
+    >>> hit_rate(np.array([[False, True, True]]), np.array([4]), 2)
+    array([1.])
+    """
+    found: Floats = (hits[:, :k].sum(axis=1) > 0).astype(np.float64)
+    return found
+
+
+def mrr(hits: Hits, num_relevant: IntArray, k: int) -> Floats:
+    """`1 / rank` of the first relevant item, 0 if that is beyond k.
+
+    >>> mrr(np.array([[False, True, True]]), np.array([2]), 3)
+    array([0.5])
+    """
+    cut = hits[:, :k]
+    ranks = cut.argmax(axis=1) + 1 if cut.shape[1] else np.ones(len(hits))
+    reciprocal: Floats = np.where(cut.any(axis=1), 1.0 / ranks, 0.0)
+    return reciprocal
+
+
+def average_precision(hits: Hits, num_relevant: IntArray, k: int) -> Floats:
+    """Mean over all relevant items of the precision at their rank, 0 for those beyond k.
+
+    Divided by the number of relevant items, as trec_eval does, not by min(relevant, K).
+
+    >>> average_precision(np.array([[False, True, True]]), np.array([4]), 3).round(4)
+    array([0.2917])
+    """
+    cut = hits[:, :k]
+    precision = np.cumsum(cut, axis=1) / np.arange(1, cut.shape[1] + 1)
+    total: Floats = (precision * cut).sum(axis=1)
+    return total / num_relevant
+
+
+METRICS = {
+    "recall": recall,
+    "ndcg": ndcg,
+    "hit_rate": hit_rate,
+    "mrr": mrr,
+    "map": average_precision,
+}

@@ -6,10 +6,48 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from towerflow.errors import InputError
+from towerflow.evaluation.popularity_groups import Exposure
+from towerflow.evaluation.resampling import Change, Interval
 from towerflow.evaluation.spectrum import Spectrum
+from towerflow.evaluation.vector_health import VectorHealth
 
 METRICS_FILE: Final = "metrics.json"
 PER_USER_FILE: Final = "per_user.parquet"
+SUMMARY_FILE: Final = "summary.md"
+CHAMPION: Final = "champion"
+
+
+class SliceMetrics(BaseModel):
+    """A model, and the champion beside it, on part of the test."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    description: str = Field(description="What the slice holds on this data.")
+    users: int = Field(description="Users with anything in it.")
+    metrics: dict[str, float] = Field(description="The model's means, at 10.")
+    interval: Interval = Field(description="Of the primary metric.")
+    champion: dict[str, float] | None = Field(description="The champion's; null without one.")
+    change: Change | None = Field(
+        description="Of the primary metric against the champion; null without one, and in slices "
+        "that the champion is not asked about."
+    )
+
+
+class ChampionMetrics(BaseModel):
+    """The live release's model, scored anew on the same test."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    release: str = Field(description="Its id.")
+    metrics: dict[str, float]
+    exposure: list[Exposure]
+    unknown_items: int = Field(
+        description="Items of the catalogue that it can't be asked about: it was trained with "
+        "another encoder, and the release has no embedding of theirs."
+    )
+    not_comparable: str = Field(
+        description="Why it may have been trained on what is tested; empty if it can't have been."
+    )
 
 
 class EvaluationMetrics(BaseModel):
@@ -19,18 +57,24 @@ class EvaluationMetrics(BaseModel):
 
     primary_metric: str = Field(description="The metric that the gate looks at.")
     protocol: str = Field(description="How the ranking was made, in words.")
+    is_full_ranking: bool = Field(description="False if only drawn items competed.")
     num_users: int = Field(description="Users with a test interaction.")
     num_items: int = Field(description="Items that were ranked for each user.")
     model: dict[str, float]
-    baselines: dict[str, dict[str, float]] = Field(description="The same, per baseline.")
-    slices: dict[str, dict[str, float]] = Field(
-        default={}, description="The model's, on parts of the test; `users` is a part's size."
+    intervals: dict[str, Interval] = Field(description="Of those means that are over users.")
+    baselines: dict[str, dict[str, float]] = Field(description="The same metrics, per baseline.")
+    champion: ChampionMetrics | None = Field(description="Null if nothing is live.")
+    changes: dict[str, Change] = Field(
+        description="Of the primary metric, against each baseline and `champion`."
     )
+    slices: dict[str, SliceMetrics] = Field(description="Parts of the test, as `history: cold`.")
+    exposure: list[Exposure] = Field(description="Who is recommended, by popularity.")
+    health: VectorHealth
     spectra: list[Spectrum] = Field(
-        default=[], description="Whether the tables' dimensions carry something, table by table."
+        description="Whether the tables' dimensions carry something, table by table."
     )
     serves_new_items: bool = Field(
-        default=True, description="Whether the model tells items apart that nobody has taken yet."
+        description="Whether the model tells items apart that nobody has taken yet."
     )
     dataset: str = Field(description="Content hash of the Dataset; tells equal test data.")
 

@@ -7,7 +7,7 @@ import numpy as np
 from towerflow.evaluation.metrics import Floats
 
 NUM_FLIPS: Final = 10_000
-_DIGITS: Final = 12  # differences closer than this are one value: rounding errors of means
+DIGITS: Final = 12  # values closer than this are one: rounding errors of means
 _DRAWN_AT_ONCE: Final = 2**20  # bounds the memory, not the result
 
 
@@ -26,7 +26,7 @@ def sign_flip_test(differences: Floats, seed: int = 0, num_flips: int = NUM_FLIP
     Returns:
         Between `1 / (num_flips + 1)` and 1; 1 if no user differs.
     """
-    rounded = differences.round(_DIGITS)
+    rounded = differences.round(DIGITS)
     # Users with equal sizes are drawn together: how many of them are positive is binomial.
     sizes, counts = np.unique(np.abs(rounded), return_counts=True)
     generator = np.random.default_rng(seed)

@@ -1,69 +1,155 @@
-"""How good a model is where it is hard: short histories, rare items."""
+"""Parts of a test: who the users are, what they were to be given, when."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from towerflow.evaluation.protocol import Result, Task, evaluate_model, measure
+from towerflow.evaluation.column_slices import column_slices
+from towerflow.evaluation.metrics import Floats
+from towerflow.evaluation.popularity_groups import GROUPS, PopularityGroups
+from towerflow.evaluation.protocol import Result, Task, measure
+from towerflow.interactions.dataset import Dataset
 from towerflow.interactions.histories import IntArray
-from towerflow.models.retrieval_model import RetrievalModel
+from towerflow.schema import Split
 
 SLICE_CUTOFF: Final = 10
 # Each bound is the first value of the next slice.
-HISTORY_BOUNDS: Final = (0, 1, 2, 3, 4, 10, 50)
-POPULARITY_BOUNDS: Final = (0, 1, 6, 21, 101)
-SHORTENED_TO: Final = (1, 2, 3)
+HISTORIES: Final = (("cold", 0), ("few-shot", 2), ("medium", 6), ("long", 21))
+SECONDS_A_DAY: Final = 86_400
+PAUSES: Final = (("a day", 1), ("a week", 7), ("a month", 30))  # at most so many days
+TEXTS: Final = ("none", "short", "medium", "long")
+BUILT_IN: Final = {
+    "history": tuple(name for name, _ in HISTORIES),
+    "popularity": GROUPS,
+    "text": TEXTS,
+    "pause": (*(f"up to {name}" for name, _ in PAUSES), "longer"),
+}
+UNIX_SECONDS: Final = (1e8, 1e10)  # 1973 to 2286; 1,000 times as much: milliseconds
 
-Slices = dict[str, dict[str, float]]  # metrics and "users" by name of the slice
 
+@dataclass(frozen=True)
+class Slice:
+    """Part of what is to be found in a test.
 
-def slice_metrics(
-    model: RetrievalModel, embeddings: Tensor, task: Task, result: Result, popularity: IntArray
-) -> Slices:
-    """Metrics on parts of `task`.
-
-    By length of the history; by how often the item to be found was trained on (`popularity`,
-    `[num_items]`); and for everybody with a history cut to the last 1, 2 and 3 items, as if they
-    had just come. What a user has seen stays hidden there too.
+    Attributes:
+        name: group and name, as `history: few-shot`.
+        description: what that means on this data.
+        keep: `[num_relevant]` which of `Task.relevant` it holds.
     """
-    lengths = np.repeat(task.histories.lengths, task.relevant.lengths)
-    taken = popularity[task.relevant.items]
-    found: Slices = {}
-    for name, keep in _between(lengths, HISTORY_BOUNDS):
-        found[f"users with {name} before"] = _part(task, result, keep)
-    for name, keep in _between(taken, POPULARITY_BOUNDS):
-        found[f"items with {name} in training"] = _part(task, result, keep)
-    for length in SHORTENED_TO:
-        strangers = replace(task.histories.last(length), user_index=None)
-        short = Task(task.users, strangers, task.relevant, task.seen or task.histories)
-        means = evaluate_model(model, embeddings, short, (SLICE_CUTOFF,)).means()
-        found[f"everybody, as if only the last {length} were known"] = {
-            "users": len(task.users),
-            **means,
-        }
-    return {name: values for name, values in found.items() if values["users"]}
+
+    name: str
+    description: str
+    keep: NDArray[np.bool_]
 
 
-def _between(values: IntArray, bounds: Sequence[int]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Names of the ranges, and where `values` lie in each."""
-    for low, high in zip(bounds, [*bounds[1:], None], strict=True):
-        if high is None:
-            yield f"{low} or more interactions", values >= low
-        elif high == low + 1:
-            yield f"{low} interaction{'' if low == 1 else 's'}", values == low
-        else:
-            yield f"{low} to {high - 1} interactions", (low <= values) & (values < high)
+@dataclass(frozen=True)
+class SliceResult:
+    """One model on one slice.
+
+    Attributes:
+        users: `[num_part]` rows of the task that have anything in the slice.
+        per_user: `[num_part]` each.
+    """
+
+    users: IntArray
+    per_user: dict[str, Floats]
 
 
-def _part(task: Task, result: Result, keep: NDArray[np.bool_]) -> dict[str, float]:
-    """Metrics with only the relevant items where `keep` is true, over users that have any."""
-    relevant = task.relevant.where(keep)
+def find_slices(data: Dataset, task: Task, groups: PopularityGroups) -> list[Slice]:
+    """All slices that hold anything, of a task of `data`."""
+    assert task.events is not None, "a task of a Dataset"
+    found = [
+        *_by_history(task),
+        *_by_popularity(task, groups),
+        *_by_text(data, task),
+        *_by_pause(data, task),
+        *(
+            Slice(*one)
+            for one in column_slices(data, task.relevant.items, task.events, taken=BUILT_IN)
+        ),
+    ]
+    return [one for one in found if one.keep.any()]
+
+
+def measure_slice(part: Slice, task: Task, result: Result) -> SliceResult:
+    """Metrics with the slice's relevant items alone, of the users that have any."""
+    relevant = task.relevant.where(part.keep)
     users = np.flatnonzero(relevant.lengths)
-    if not len(users):
-        return {"users": 0}
-    per_user = measure(result.recommended[users], relevant.take(users), (SLICE_CUTOFF,))
-    return {"users": len(users), **{name: float(v.mean()) for name, v in per_user.items()}}
+    recommended = result.recommended[users, :SLICE_CUTOFF]
+    return SliceResult(users, measure(recommended, relevant.take(users), (SLICE_CUTOFF,)))
+
+
+def _by_history(task: Task) -> Iterator[Slice]:
+    lengths = np.repeat(task.histories.lengths, task.relevant.lengths)
+    ends = [bound for _, bound in HISTORIES[1:]]
+    for (name, low), end in zip(HISTORIES, [*ends, None], strict=True):
+        if end is None:
+            yield Slice(f"history: {name}", f"{low} or more before", lengths >= low)
+        else:
+            keep = (low <= lengths) & (lengths < end)
+            yield Slice(f"history: {name}", f"{low} to {end - 1} before", keep)
+
+
+def _by_popularity(task: Task, groups: PopularityGroups) -> Iterator[Slice]:
+    of_relevant = groups.group[task.relevant.items]
+    for place, name in enumerate(GROUPS):
+        yield Slice(f"popularity: {name}", groups.descriptions[place], of_relevant == place)
+
+
+def _by_text(data: Dataset, task: Task) -> Iterator[Slice]:
+    """Items without text, and thirds of the catalogue by words of text."""
+    words = np.array([len(text.split()) for text in data.texts])
+    of_relevant = words[task.relevant.items]
+    yield Slice(f"text: {TEXTS[0]}", "nothing to read", of_relevant == 0)
+    if not words.any():
+        return
+    first, second = (int(q) for q in np.quantile(words[words > 0], [1 / 3, 2 / 3]))
+    ranges = ((1, first), (first + 1, second), (second + 1, int(words.max())))
+    for name, (low, high) in zip(TEXTS[1:], ranges, strict=True):
+        keep = (low <= of_relevant) & (of_relevant <= high)
+        yield Slice(f"text: {name}", f"{low} to {high} words", keep)
+
+
+def _by_pause(data: Dataset, task: Task) -> Iterator[Slice]:
+    """By the time since the user's last interaction, where timestamps tell it."""
+    days = _pauses(data, task)
+    if days is None:
+        return
+    low = 0
+    for name, high in PAUSES:
+        keep = ((low < days) | ((low == 0) & (days == 0))) & (days <= high)
+        yield Slice(f"pause: up to {name}", _days(low, high), keep)
+        low = high
+    yield Slice("pause: longer", f"more than {PAUSES[-1][1]} days", days > low)
+
+
+def _days(low: int, high: int) -> str:
+    most = f"{high} day{'' if high == 1 else 's'}"
+    return f"more than {low}, at most {most}" if low else f"at most {most}"
+
+
+def _pauses(data: Dataset, task: Task) -> Floats | None:
+    """`[num_relevant]` days since the user's last interaction, NaN without one.
+
+    Below 0 where a random split tests what came before that.
+
+    None if timestamps are neither Unix seconds nor milliseconds.
+    """
+    middle = float(np.median(data.timestamp))
+    unit = next((unit for unit in (1, 1000) if _is_between(middle / unit, UNIX_SECONDS)), None)
+    if unit is None:
+        return None
+    before = np.isin(data.split, [Split.TRAIN.value, Split.VALIDATION.value])
+    last = np.full(data.num_users, np.nan)
+    last[data.user_index[before]] = data.timestamp[before]  # in order of time: the last one stays
+    assert task.events is not None, "a task of a Dataset"
+    pause = data.timestamp[task.events] - last[data.user_index[task.events]]
+    days: Floats = pause / (unit * SECONDS_A_DAY)
+    return days
+
+
+def _is_between(value: float, bounds: Sequence[float]) -> bool:
+    return bounds[0] <= value <= bounds[1]

@@ -33,8 +33,11 @@ class Spectrum(BaseModel):
 
 
 def spectrum(table: str, rows: Tensor) -> Spectrum:
-    """That of `rows` `[num_rows, dim]`; a table of zeros has abundance and rank 0."""
-    values = singular_values(rows)
+    """That of `rows` `[num_rows, dim]` without those that are not finite.
+
+    A table of zeros, or of nothing, has abundance and rank 0.
+    """
+    values = singular_values(rows[rows.isfinite().all(dim=1)])
     largest = float(values[0])
     if not largest > 0:
         return Spectrum(

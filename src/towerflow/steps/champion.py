@@ -6,12 +6,14 @@ from typing import Final, NamedTuple
 
 from towerflow.embedding.settings import EncoderRecord
 from towerflow.errors import InputError
+from towerflow.evaluation.gating import OPEN, Decision
 from towerflow.evaluation.metrics_file import METRICS_FILE, EvaluationMetrics
+from towerflow.interactions.trained_on import TrainedOn
 from towerflow.models.files import load_model
 from towerflow.retrieval.release import MODEL_FOLDER
 from towerflow.retrieval.releases import current_release
 from towerflow.schema import ArtifactKind
-from towerflow.steps.gate import OPEN, Decision, write_decision
+from towerflow.steps.gate import write_decision
 from towerflow.storage.artifact import new_artifact, open_artifact
 
 STEP: Final = "champion"
@@ -63,7 +65,11 @@ def champion(release_root: str, model: Path, metrics: Path, decision: Path) -> C
     inputs = {"release": release.content_hash}
     with new_artifact(model, ArtifactKind.RETRIEVAL_MODEL, STEP) as draft:
         shutil.copytree(folder / MODEL_FOLDER, draft.folder, dirs_exist_ok=True)
-        draft.details, draft.inputs = encoder.as_details(), inputs
+        draft.details = {
+            **encoder.as_details(),
+            **TrainedOn.of(folder, release.details).as_details(),
+        }
+        draft.inputs = inputs
     with new_artifact(metrics, ArtifactKind.METRICS, STEP) as draft:
         shutil.copyfile(folder / METRICS_FILE, draft.folder / METRICS_FILE)
         draft.inputs = inputs
@@ -89,6 +95,8 @@ def _refreshed(folder: Path) -> Decision:
     return Decision(
         decision=OPEN,
         reason=f"the model of {folder.name} over a new catalogue, not trained or measured anew",
+        checks=[],
+        forced="",
         metric=found.primary_metric,
         challenger=found.primary,
         champion=found.primary,

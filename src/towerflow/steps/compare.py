@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 from towerflow import schema
 from towerflow.errors import InputError
 from towerflow.evaluation.comparison import COMPARISON_FILE, Trial, compare_trials
-from towerflow.evaluation.comparison_report import render_comparison
 from towerflow.evaluation.metrics_file import METRICS_FILE, PER_USER_FILE, EvaluationMetrics
 from towerflow.evaluation.training_record import TrainingRecord
 from towerflow.interactions.histories import IntArray
 from towerflow.recipes import Recipe
+from towerflow.reporting.comparison_report import render_comparison
 from towerflow.schema import ArtifactKind, Manifest
 from towerflow.steps.list_trials import distinct_recipes, draws
 from towerflow.steps.train import OWN_SEED

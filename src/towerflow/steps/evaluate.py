@@ -1,4 +1,4 @@
-"""`evaluate`: how good the model is on the test split, beside two baselines, as data and report."""
+"""`evaluate`: how good the model is on the test split, beside baselines and champion."""
 
 from pathlib import Path
 from typing import Final
@@ -10,29 +10,40 @@ import pyarrow.parquet as pq
 from towerflow import schema
 from towerflow.embedding.item_embeddings import ItemEmbeddings
 from towerflow.errors import InputError
+from towerflow.evaluation.assessment import HeldOut, Judged, as_if_new, judge, slice_all
 from towerflow.evaluation.collapse import spectra
-from towerflow.evaluation.metrics_file import METRICS_FILE, PER_USER_FILE, EvaluationMetrics
-from towerflow.evaluation.protocol import (
-    CUTOFFS,
-    PRIMARY_METRIC,
-    Result,
-    Task,
-    evaluate_model,
-    task,
+from towerflow.evaluation.live_model import LiveModel, live_model
+from towerflow.evaluation.metrics_file import (
+    CHAMPION,
+    METRICS_FILE,
+    PER_USER_FILE,
+    SUMMARY_FILE,
+    ChampionMetrics,
+    EvaluationMetrics,
 )
-from towerflow.evaluation.report import render_report
-from towerflow.evaluation.slices import slice_metrics
+from towerflow.evaluation.popularity_groups import PopularityGroups
+from towerflow.evaluation.protocol import PRIMARY_METRIC, task
+from towerflow.evaluation.resampling import Change, Interval
 from towerflow.evaluation.training_record import TrainingRecord
+from towerflow.evaluation.vector_health import vector_health
 from towerflow.interactions.dataset import Dataset
+from towerflow.interactions.histories import IntArray
 from towerflow.models.content_mean import ContentMean, ContentMeanConfig
 from towerflow.models.files import load_model_for
 from towerflow.models.popularity import Popularity
 from towerflow.models.retrieval_model import RetrievalModel
+from towerflow.reporting.report import render_report
+from towerflow.reporting.summary import summarise
 from towerflow.schema import ArtifactKind, Split
 from towerflow.storage.artifact import new_artifact, open_artifact
 from towerflow.storage.files import write_text
 
 STEP: Final = "evaluate"
+SAMPLED_WARNING: Final = (
+    "with drawn items these figures can order models wrongly and can't stand beside figures of "
+    "full ranking; the gate stays closed"
+)
+IN_THE_UI: Final = ("recall@10", "ndcg@10", "recall@50", "ndcg@50", "mrr@10", "coverage@10")
 
 
 def evaluate(
@@ -42,7 +53,9 @@ def evaluate(
     metrics: Path,
     report: Path,
     *,
+    release_root: str = "",
     hide_history: bool = True,
+    sampled_negatives: int = 0,
 ) -> dict[str, float]:
     """Rank the whole catalogue for each test user, and measure.
 
@@ -50,54 +63,65 @@ def evaluate(
         dataset: the Dataset.
         item_embeddings: ItemEmbeddings of that Dataset.
         model: the RetrievalModel.
-        metrics: where the Metrics artifact is written: `metrics.json`, `per_user.parquet`.
+        metrics: where the Metrics artifact is written: `metrics.json`, `per_user.parquet` and
+            `summary.md`.
         report: the HTML file to write.
+        release_root: where releases are published; the live one's model is scored on the same test.
+            Empty: none is.
         hide_history: leave out of the ranking what the user has taken before.
+        sampled_negatives: rank only so many drawn items beside those to be found; 0: all items.
 
     Returns:
-        The model's metrics by name, for the UI.
+        The model's main metrics by name, for the UI.
 
     Raises:
-        InputError: nobody to test on, artifacts that don't belong together, or a model that was
-            not written by `train`.
+        InputError: nobody to test on, artifacts that don't belong together, a negative number of
+            drawn items, or a model that was not written by `train`.
     """
+    if sampled_negatives < 0:
+        raise InputError("sampled_negatives", expected="0 or more", found=str(sampled_negatives))
     data = Dataset.open(dataset)
     content = ItemEmbeddings.open_for(item_embeddings, data.content_hash, data.num_items)
     model_manifest = open_artifact(model, ArtifactKind.RETRIEVAL_MODEL)
     record = TrainingRecord.of_model(model, model_manifest)
     candidate = load_model_for(model, data.item_ids, data.user_ids)
-    test = task(data, Split.TEST, hide_history=hide_history)
-    if not len(test.users):
-        raise InputError(
-            dataset, expected=f"users to test on (split {data.split_kind})", found="none"
-        )
-    degrees = np.bincount(data.lists(Split.TRAIN).items, minlength=data.num_items)
-    baselines: dict[str, RetrievalModel] = {
-        "popularity": Popularity.fit(data.lists(Split.TRAIN), data.num_items),
-        "content_mean": ContentMean.fit(content.embeddings, ContentMeanConfig()),
+    test = _test(dataset, data, content, hide_history, sampled_negatives)
+    live = live_model(release_root, data, content) if release_root else None
+
+    own = judge(candidate, content.embeddings, test)
+    champion = judge(live.model, live.embeddings, test, live.unranked) if live else None
+    baselines = {
+        name: judge(baseline, content.embeddings, test)
+        for name, baseline in _baselines(data, content).items()
     }
-    result = evaluate_model(candidate, content.embeddings, test, CUTOFFS)
+    others = {**({CHAMPION: champion} if champion else {}), **baselines}
     measured = EvaluationMetrics(
         primary_metric=PRIMARY_METRIC,
-        protocol="full ranking of the catalogue, history "
-        f"{'hidden' if hide_history else 'ranked too'}, split {data.split_kind}",
-        num_users=len(test.users),
+        protocol=_protocol(data, sampled_negatives, hide_history=hide_history),
+        is_full_ranking=not sampled_negatives,
+        num_users=len(test.task.users),
         num_items=data.num_items,
-        model=result.means(),
-        baselines={
-            name: evaluate_model(baseline, content.embeddings, test, CUTOFFS).means()
-            for name, baseline in baselines.items()
+        model=own.means,
+        intervals={name: Interval.of(values) for name, values in own.per_user.items()},
+        baselines={name: baseline.means for name, baseline in baselines.items()},
+        champion=_champion(live, champion) if live and champion else None,
+        changes={name: Change.of(own.primary, other.primary) for name, other in others.items()},
+        slices={
+            **slice_all(test, own, champion),
+            **dict(as_if_new(test, candidate, content.embeddings)),
         },
-        slices=slice_metrics(candidate, content.embeddings, test, result, degrees),
-        spectra=spectra(candidate, content.embeddings, data.has_text, degrees),
+        exposure=own.exposure,
+        health=vector_health(candidate, content.embeddings, test.task.histories),
+        spectra=spectra(candidate, content.embeddings, data.has_text, test.popularity),
         serves_new_items=candidate.serves_new_items,
         dataset=data.content_hash,
     )
-    page = render_report(data, test, result, measured, model_manifest)
+    page = render_report(test, own, measured, model_manifest)
     with new_artifact(metrics, ArtifactKind.METRICS, STEP) as draft:
         (draft.folder / METRICS_FILE).write_text(measured.model_dump_json(indent=2) + "\n", "utf-8")
-        pq.write_table(_per_user(data, test, result), draft.folder / PER_USER_FILE)
-        draft.counts = {"users": len(test.users)}
+        (draft.folder / SUMMARY_FILE).write_text(summarise(measured, record), "utf-8")
+        pq.write_table(_per_user(test, own, others), draft.folder / PER_USER_FILE)
+        draft.counts = {"users": measured.num_users}
         draft.details = record.as_details()
         draft.inputs = {
             "dataset": data.content_hash,
@@ -105,14 +129,70 @@ def evaluate(
             "model": model_manifest.content_hash,
         }
         write_text(report, page)
+    if sampled_negatives:
+        print(f"towerflow: warning: {SAMPLED_WARNING}", flush=True)
     print(f"towerflow: {record.title}: {PRIMARY_METRIC} {measured.primary:.4f}", flush=True)
-    return measured.model
+    return {name: own.means[name] for name in IN_THE_UI}
 
 
-def _per_user(data: Dataset, test: Task, result: Result) -> pa.Table:
-    columns = {
-        schema.USER_INDEX: pa.array(test.users, pa.int64()),
-        schema.USER_ID: pa.array([data.user_ids[user] for user in test.users], pa.string()),
+def _test(
+    dataset: Path, data: Dataset, content: ItemEmbeddings, hide_history: bool, negatives: int
+) -> HeldOut:
+    posed = task(data, Split.TEST, hide_history=hide_history, negatives=negatives)
+    if not len(posed.users):
+        raise InputError(
+            dataset, expected=f"users to test on (split {data.split_kind})", found="none"
+        )
+    popularity = _users_of_items(data)
+    return HeldOut(data, content.embeddings, posed, popularity, PopularityGroups.of(popularity))
+
+
+def _users_of_items(data: Dataset) -> IntArray:
+    """`[num_items]` how many users took each in training."""
+    train = data.split == Split.TRAIN.value
+    pairs = np.unique(data.item_index[train] * data.num_users + data.user_index[train])
+    return np.bincount(pairs // data.num_users, minlength=data.num_items)
+
+
+def _baselines(data: Dataset, content: ItemEmbeddings) -> dict[str, RetrievalModel]:
+    return {
+        "popularity": Popularity.fit(data.lists(Split.TRAIN), data.num_items),
+        "content_mean": ContentMean.fit(content.embeddings, ContentMeanConfig()),
     }
-    values = {name: pa.array(values, pa.float64()) for name, values in result.per_user.items()}
-    return pa.table({**columns, **values})
+
+
+def _champion(live: LiveModel, judged: Judged) -> ChampionMetrics:
+    return ChampionMetrics(
+        release=live.release,
+        metrics=judged.means,
+        exposure=judged.exposure,
+        unknown_items=len(live.unranked),
+        not_comparable=live.not_comparable,
+    )
+
+
+def _protocol(data: Dataset, negatives: int, *, hide_history: bool) -> str:
+    ranked = (
+        f"{negatives} drawn items ranked beside those to be found"
+        if negatives
+        else "full ranking of the catalogue"
+    )
+    history = "hidden" if hide_history else "ranked too"
+    return f"{ranked}, history {history}, ties against the model, split {data.split_kind}"
+
+
+def _per_user(test: HeldOut, own: Judged, others: dict[str, Judged]) -> pa.Table:
+    """Every metric of the model, and the primary one of the others as `champion: ndcg@10`."""
+    users = test.task.users
+    values = {
+        **own.per_user,
+        **{f"{name}: {PRIMARY_METRIC}": other.primary for name, other in others.items()},
+    }
+    return pa.table(
+        {
+            schema.USER_INDEX: pa.array(users, pa.int64()),
+            schema.USER_ID: pa.array([test.data.user_ids[user] for user in users], pa.string()),
+            "history_length": pa.array(test.task.histories.lengths, pa.int64()),
+            **{name: pa.array(column, pa.float64()) for name, column in values.items()},
+        }
+    )

@@ -14,6 +14,7 @@ from towerflow.embedding.item_embeddings import ItemEmbeddings, write_embeddings
 from towerflow.embedding.settings import EncoderRecord
 from towerflow.errors import InputError
 from towerflow.interactions.dataset import ITEMS_FILE, Dataset
+from towerflow.interactions.trained_on import TrainedOn
 from towerflow.models.files import load_model_for, save_model
 from towerflow.retrieval.release import HISTORIES_FILE, HISTORY, INDEX_FILE, MODEL_FOLDER
 from towerflow.schema import ArtifactKind, Split
@@ -57,7 +58,11 @@ def export_index(dataset: Path, item_embeddings: Path, model: Path, index: Path)
             "users": data.num_users,
             "dim": vectors.shape[1],
         }
-        draft.details = {**content.encoder.as_details(), "search": "exact inner product"}
+        draft.details = {
+            **content.encoder.as_details(),
+            **TrainedOn.of(model, made.details).as_details(),
+            "search": "exact inner product",
+        }
         draft.inputs = {
             "dataset": data.content_hash,
             "item_embeddings": content.content_hash,

@@ -3,50 +3,71 @@
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ValidationError
 
+from towerflow.errors import InputError
+from towerflow.evaluation.gating import Decision, GateConfig, decide
 from towerflow.evaluation.metrics_file import EvaluationMetrics
+from towerflow.reporting.summary import summarise_decision
 from towerflow.retrieval.releases import current_release
 from towerflow.schema import ArtifactKind
 from towerflow.storage.artifact import new_artifact, open_artifact
+from towerflow.storage.files import write_text
 
 STEP: Final = "gate"
 DECISION_FILE: Final = "decision.json"
-OPEN: Final = "open"
-CLOSED: Final = "closed"
 
 
-class Decision(BaseModel):
-    """The content of `decision.json`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    decision: str = Field(description=f"{OPEN} or {CLOSED}.")
-    reason: str = Field(description="Why, in a sentence.")
-    metric: str = Field(description="What was compared.")
-    challenger: float = Field(description="The new model's value.")
-    champion: float | None = Field(description="The live release's value; null if there is none.")
-    champion_release: str | None = Field(description="Id of the live release, if there is one.")
-
-
-def gate(metrics: Path, release_root: str, decision: Path) -> str:
-    """Compare the model's primary metric with that of the champion, the live release.
+def gate(
+    metrics: Path,
+    release_root: str,
+    margin: float,
+    guarded_slices: list[str],
+    slice_margin: float,
+    coverage_margin: float,
+    force: str,
+    decision: Path,
+    summary: Path,
+) -> str:
+    """Decide by what `evaluate` found of the model and of the champion, the live release's model.
 
     Args:
         metrics: Metrics artifact of the new model.
         release_root: where releases are published.
+        margin: share of the champion's primary metric that may be lost; 0: it must be better.
+        guarded_slices: names or patterns of slices that must not fall, as `history: few-shot` or
+            `popularity: *=0.05`.
+        slice_margin: share that a guarded slice may lose if it has no margin of its own.
+        coverage_margin: share of the champion's coverage that may be lost.
+        force: why to open the gate whatever is found, which is recorded; empty: don't.
         decision: where the Decision artifact is written.
+        summary: where it is written as Markdown, for the UI.
 
     Returns:
-        "open" if there is no champion or the model is not worse than it, else "closed".
+        "open" or "closed".
+
+    Raises:
+        InputError: a margin that is none, a guarded slice of a kind that there is not, or a damaged
+            release root.
     """
+    try:
+        config = GateConfig(
+            margin=margin,
+            guarded_slices=tuple(guarded_slices),
+            slice_margin=slice_margin,
+            coverage_margin=coverage_margin,
+        )
+    except ValidationError as error:
+        raise InputError.from_validation("gate", "a margin from 0 to below 1", error) from error
     metrics_hash = open_artifact(metrics, ArtifactKind.METRICS).content_hash
+    champion = current_release(Path(release_root))
     challenger = EvaluationMetrics.read(metrics)
-    champion_folder = current_release(Path(release_root))
-    decided = _decide(challenger, champion_folder)
+    decided = decide(challenger, champion.name if champion else None, config, force.strip())
     with new_artifact(decision, ArtifactKind.DECISION, STEP) as draft:
         write_decision(draft.folder, decided)
+        draft.details = {"settings": config.model_dump(mode="json")}
         draft.inputs = {"metrics": metrics_hash}
+        write_text(summary, summarise_decision(decided))
     print(f"towerflow: gate {decided.decision}: {decided.reason}", flush=True)
     return decided.decision
 
@@ -59,39 +80,3 @@ def write_decision(folder: Path, decision: Decision) -> None:
 def read_decision(folder: Path) -> Decision:
     """Read `decision.json` of a Decision artifact or a release."""
     return Decision.model_validate_json((folder / DECISION_FILE).read_text("utf-8"))
-
-
-def _decide(challenger: EvaluationMetrics, champion_folder: Path | None) -> Decision:
-    name = challenger.primary_metric
-    if champion_folder is None:
-        return Decision(
-            decision=OPEN,
-            reason="there is no champion yet",
-            metric=name,
-            challenger=challenger.primary,
-            champion=None,
-            champion_release=None,
-        )
-    champion = EvaluationMetrics.read(champion_folder)
-    value = champion.model[name]
-    if champion.protocol != challenger.protocol:
-        return Decision(
-            decision=CLOSED,
-            reason=f"not comparable: measured by {challenger.protocol}; "
-            f"the champion by {champion.protocol}",
-            metric=name,
-            challenger=challenger.primary,
-            champion=value,
-            champion_release=champion_folder.name,
-        )
-    opens = challenger.primary >= value
-    data = "the same" if champion.dataset == challenger.dataset else "other"
-    return Decision(
-        decision=OPEN if opens else CLOSED,
-        reason=f"{name} {challenger.primary:.4f} is {'not ' if opens else ''}worse than the "
-        f"champion's {value:.4f}, measured on {data} test data",
-        metric=name,
-        challenger=challenger.primary,
-        champion=value,
-        champion_release=champion_folder.name,
-    )

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from towerflow.errors import InputError
+from towerflow.evaluation.gating import OPEN
 from towerflow.evaluation.metrics_file import METRICS_FILE
 from towerflow.retrieval.releases import current_release, point_to, release_folder
 from towerflow.schema import ArtifactKind
-from towerflow.steps.gate import DECISION_FILE, OPEN, read_decision
+from towerflow.steps.gate import DECISION_FILE, read_decision
 from towerflow.storage.artifact import new_artifact, open_artifact
 
 STEP: Final = "publish"
@@ -23,7 +24,7 @@ def publish(index: Path, metrics: Path, decision: Path, release_root: str) -> st
 
     Args:
         index: the Index.
-        metrics: Metrics of its model; the next run's gate compares with them.
+        metrics: Metrics of its model, for people.
         decision: the gate's Decision.
         release_root: folder of the releases and of `current.json`.
 
@@ -39,8 +40,9 @@ def publish(index: Path, metrics: Path, decision: Path, release_root: str) -> st
     decided = read_decision(decision)
     if decided.decision != OPEN:
         raise InputError(decision, expected="an open gate", found=decided.reason)
-    hashes = f"{index_manifest.content_hash} {metrics_manifest.content_hash}"
-    release_id = f"r-{hashlib.sha256(hashes.encode()).hexdigest()[:16]}"
+    # Not of the metrics: the same index beside another champion is the same release.
+    made_of = f"{index_manifest.content_hash} {decided.forced}"
+    release_id = f"r-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}"
     root = Path(release_root)
     folder = release_folder(root, release_id)
     if folder.exists():
@@ -54,7 +56,10 @@ def publish(index: Path, metrics: Path, decision: Path, release_root: str) -> st
             shutil.copyfile(metrics / METRICS_FILE, draft.folder / METRICS_FILE)
             shutil.copyfile(decision / DECISION_FILE, draft.folder / DECISION_FILE)
             draft.counts = index_manifest.counts
-            draft.details = index_manifest.details
+            draft.details = {
+                **index_manifest.details,
+                "decision": decided.model_dump(mode="json", include={"reason", "forced"}),
+            }
             draft.inputs = {
                 "index": index_manifest.content_hash,
                 "metrics": metrics_manifest.content_hash,

@@ -14,6 +14,7 @@ from towerflow.embedding.settings import EncoderRecord
 from towerflow.errors import InputError
 from towerflow.evaluation.protocol import PRIMARY_METRIC
 from towerflow.interactions.dataset import Dataset
+from towerflow.interactions.trained_on import TrainedOn
 from towerflow.models.files import load_model, save_model
 from towerflow.models.graph_cf import GraphCF
 from towerflow.models.retrieval_model import RetrievalModel
@@ -89,6 +90,7 @@ def train(
         }
         draft.details = {
             **content.encoder.as_details(),
+            **TrainedOn.made_of(data).as_details(),
             "recipe": recipe if ":" not in recipe else "own",
             "seed": seed,
             "settings": chosen.model_dump(mode="json"),

@@ -2,14 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from html import escape
 from typing import Final
 
-from towerflow.evaluation.charts import WIDTH, svg
+from towerflow.reporting.charts import LOOKS, WIDTH, label, svg
 
-HEIGHT, TOP, LEFT, BOTTOM, LEGEND = 220, 10, 46, 24, 22  # pixels of the drawing's own grid
+HEIGHT, TOP, LEFT, BOTTOM, LEGEND = 220, 10, 56, 28, 20  # pixels of the drawing's own grid
 LOWEST: Final = -4  # power of ten
-DASHES: Final = ("", "8 4", "2 4", "10 3 2 3", "4 2")
 
 
 def spectrum_chart(tables: Sequence[tuple[str, Sequence[float]]]) -> str:
@@ -20,8 +18,8 @@ def spectrum_chart(tables: Sequence[tuple[str, Sequence[float]]]) -> str:
     """
     lines, legend = [], []
     for number, (name, values) in enumerate(tables):
-        dash = DASHES[number % len(DASHES)]
-        style = f'class="line" stroke-dasharray="{dash}"'
+        look = LOOKS[number % len(LOOKS)]
+        style = f'class="line {look.colour}" stroke-dasharray="{look.dash}"'
         points = " ".join(
             f"{_across(place / max(1, len(values) - 1)):.1f},{_down(value):.1f}"
             for place, value in enumerate(values)
@@ -30,7 +28,7 @@ def spectrum_chart(tables: Sequence[tuple[str, Sequence[float]]]) -> str:
         top = HEIGHT + LEGEND * number + LEGEND / 2
         legend.append(
             f'<path {style} d="M{LEFT} {top:.1f}h48"/>'
-            f'<text x="{LEFT + 58}" y="{top + 4:.1f}">{escape(name)}</text>'
+            + label(name, f'x="{LEFT + 58}" y="{top + 4:.1f}"', WIDTH - LEFT - 58)
         )
     spoken = "; ".join(f"{name}: last {values[-1]:.2g}" for name, values in tables if values)
     return svg(
@@ -42,7 +40,7 @@ def spectrum_chart(tables: Sequence[tuple[str, Sequence[float]]]) -> str:
 
 def _axes() -> list[str]:
     marks = [
-        f'<text class="label" x="{LEFT - 6}" y="{_down(10.0**power) + 4:.1f}">'
+        f'<text class="label tick" x="{LEFT - 6}" y="{_down(10.0**power) + 4:.1f}">'
         f"{10.0**power:g}</text>"
         f'<path class="grid" d="M{LEFT} {_down(10.0**power):.1f}H{WIDTH - 10}"/>'
         for power in range(LOWEST, 1)
@@ -50,8 +48,8 @@ def _axes() -> list[str]:
     bottom = HEIGHT - 6
     return [
         *marks,
-        f'<text x="{LEFT}" y="{bottom}">first singular value</text>',
-        f'<text class="label" x="{WIDTH - 10}" y="{bottom}">last</text>',
+        f'<text class="tick" x="{LEFT}" y="{bottom}">first singular value</text>',
+        f'<text class="label tick" x="{WIDTH - 10}" y="{bottom}">last</text>',
     ]
 
 

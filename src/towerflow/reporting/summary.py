@@ -1,0 +1,73 @@
+"""Metrics and decisions as Markdown: for the UI, a pull request or a chat."""
+
+from collections.abc import Iterable, Sequence
+
+from towerflow.evaluation.gating import OPEN, Decision, in_words
+from towerflow.evaluation.metrics_file import CHAMPION, EvaluationMetrics
+from towerflow.evaluation.training_record import TrainingRecord
+
+SHOWN = ("recall@10", "ndcg@10", "hit_rate@10", "mrr@10", "map@10", "coverage@10")
+
+
+def summarise(metrics: EvaluationMetrics, record: TrainingRecord) -> str:
+    """What was found of a model, in a page of Markdown."""
+    primary = metrics.primary_metric
+    interval = metrics.intervals[primary]
+    lines = [
+        f"# {record.title}: {primary} {metrics.primary:.4f}",
+        "",
+        f"95 % interval {interval.low:.4f} to {interval.high:.4f}, over {metrics.num_users:,} "
+        f"users and {metrics.num_items:,} items. Protocol: {metrics.protocol}.",
+        "",
+        *(
+            f"- against {name}: {in_words(change)}, p = {change.p_value:.4f}"
+            for name, change in metrics.changes.items()
+        ),
+        "",
+        *_table(("model", *SHOWN), _rows(metrics)),
+        "",
+        *_table(
+            ("slice", "users", primary, "95 % interval"),
+            (
+                (
+                    f"{name} ({part.description})",
+                    f"{part.users:,}",
+                    f"{part.metrics[primary]:.4f}",
+                    f"{part.interval.low:.4f} to {part.interval.high:.4f}",
+                )
+                for name, part in metrics.slices.items()
+            ),
+        ),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def summarise_decision(decision: Decision) -> str:
+    """What the gate decided, and by what."""
+    verdict = "The gate is open" if decision.decision == OPEN else "The gate is closed"
+    if decision.forced:
+        verdict = "The gate was forced open"
+    checks = ((check.name, check.outcome.value, check.detail) for check in decision.checks)
+    lines = [f"# {verdict}", "", _cell(decision.reason), ""]
+    return "\n".join([*lines, *_table(("check", "outcome", "found"), checks), ""])
+
+
+def _rows(metrics: EvaluationMetrics) -> Iterable[tuple[str, ...]]:
+    models = {"this model": metrics.model}
+    if metrics.champion:
+        models[f"{CHAMPION} {metrics.champion.release}"] = metrics.champion.metrics
+    for name, values in {**models, **metrics.baselines}.items():
+        yield (name, *(f"{values[metric]:.4f}" for metric in SHOWN))
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(map(_cell, row))} |"
+
+
+def _cell(text: str) -> str:
+    """Text of the data can neither end a cell nor begin a tag."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
