@@ -52,6 +52,7 @@ PREPROCESS: dict[str, Any] = {
     "preset": "",
     "columns": [],
     "item_template": "learn",
+    "slice_columns": [],
     "min_rating": 0.0,
     "repeats": "first",
     "bot_quantile": 1.0,
@@ -80,6 +81,16 @@ EMBED_ITEMS: dict[str, Any] = {
     "l2": "",
     "max_tokens": 64,
     "precision": "float32",
+}
+
+
+# What `gate` does if nobody says otherwise.
+GATE: dict[str, Any] = {
+    "margin": 0.05,
+    "guarded_slices": ["history: cold", "history: few-shot", "popularity: new", "popularity: tail"],
+    "slice_margin": 0.1,
+    "coverage_margin": 0.25,
+    "force": "",
 }
 
 
@@ -169,7 +180,14 @@ def shop_run(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ru
     )
     train(dataset, run.item_embeddings, SMALL_RECIPE, -1, "", "", run.model)
     evaluate(dataset, run.item_embeddings, run.model, run.metrics, run.report)
-    assert gate(run.metrics, str(run.release_root), run.decision) == "open"
+    opened = gate(
+        run.metrics,
+        str(run.release_root),
+        decision=run.decision,
+        summary=root / "summary.md",
+        **GATE,
+    )
+    assert opened == "open"
     export_index(dataset, run.item_embeddings, run.model, run.index)
     release_id = publish(run.index, run.metrics, run.decision, str(run.release_root))
     return Run(**{**run.__dict__, "release_id": release_id})

@@ -68,13 +68,14 @@ def test_it_says_what_it_does(first: subprocess.CompletedProcess[str]) -> None:
     assert "rejected 1 rows: no text" in first.stdout
 
 
-def test_a_second_run_takes_all_but_gate_and_publish_from_the_cache(
+def test_a_second_run_looks_anew_only_at_what_is_live(
     first: subprocess.CompletedProcess[str], folder: Path, tiny_encoder: Path
 ) -> None:
     second = run(folder, tiny_encoder)
     assert second.returncode == 0, second.stdout + second.stderr
-    assert second.stdout.count("unchanged, from the cache") == 7
-    assert "not worse than the champion's" in second.stdout
+    assert second.stdout.count("unchanged, from the cache") == 6
+    assert "gate open: " in second.stdout
+    assert "+0.0% (95 %: +0.0% to +0.0%)" in second.stdout
     assert "is the current release already" in second.stdout
 
 

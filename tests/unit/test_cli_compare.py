@@ -21,6 +21,11 @@ OF_RUN_ALONE = {
     "checkpoints",
     "release_root",
     "previous_dataset",
+    "gate_margin",
+    "guarded_slice",
+    "slice_margin",
+    "coverage_margin",
+    "force",
 }
 
 
@@ -39,7 +44,7 @@ def test_data_and_encoder_are_chosen_as_in_run() -> None:
         assert ours[name] == theirs[name], name
 
 
-def test_recipes_and_seeds_reach_the_pipeline(
+def test_recipes_seeds_and_slices_reach_the_pipeline(
     tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: dict[str, Any] = {}
@@ -52,12 +57,14 @@ def test_recipes_and_seeds_reach_the_pipeline(
     text = "description: mine\nmodel: {kind: popularity}\n"
     (tmp_path / "mine.yaml").write_text(text, "utf-8")
     recipes = ["--recipes", "learn", "--recipes", str(tmp_path / "mine.yaml"), "--seeds", "3"]
+    slices = ["--slice-column", "brand", "--slice-column", "country"]
     done = CliRunner().invoke(
-        app, ["compare", *recipes, *SHOP_OPTIONS, "--model", str(tiny_encoder)]
+        app, ["compare", *recipes, *slices, *SHOP_OPTIONS, "--model", str(tiny_encoder)]
     )
     assert isinstance(done.exception, InputError), done.output
     assert taken["pipeline"] == "compare_models"
     assert (taken["recipes"], taken["seeds"]) == (["learn", text], [0, 1, 2])
+    assert taken["slice_columns"] == ["brand", "country"]
     assert "running compare_models on shop, 4 trials" in done.output  # popularity draws nothing
 
 

@@ -14,6 +14,7 @@ from towerflow.evaluation.comparison import (
     Spread,
     compare_trials,
 )
+from towerflow.evaluation.resampling import Interval
 from towerflow.evaluation.significance import sign_flip_test
 
 # Users' NDCG@10 by seed: means .2 and .4, .3 of both; the reference has .1 and .3, .2 of both.
@@ -40,15 +41,20 @@ def test_mean_and_deviation_over_seeds(compared: Comparison) -> None:
     assert spread.mean == pytest.approx((0.2 + 0.4) / 2)
     assert spread.std == pytest.approx(np.sqrt(0.1**2 + 0.1**2))  # over n - 1 = 1
     assert learn.metrics["recall@10"].mean == pytest.approx(2 * 0.3)
-    assert learn.slices["rare items"] == pytest.approx(
-        {"users": 2, "recall@10": 0.3, "ndcg@10": 0.15}
-    )
+    assert learn.slices["popularity: tail"] == pytest.approx({"users": 2, "ndcg@10": 0.15})
     assert (learn.epochs, learn.seconds, learn.parameters) == ((2 + 3) / 2, (10 + 30) / 2, 1000)
     assert learn.description == "what learn is"
 
 
 def test_a_single_seed_has_no_deviation(compared: Comparison) -> None:
     assert result(compared, "popularity").metrics["ndcg@10"] == Spread(mean=0.0, std=None)
+
+
+def test_the_interval_is_over_users_whose_seeds_are_averaged_first(compared: Comparison) -> None:
+    # Users' means over both seeds are .1, .3, .5; all of the reference's are .2.
+    assert result(compared, "learn").interval == Interval.of(np.array([0.1, 0.3, 0.5]))
+    ease = result(compared, "ease").interval
+    assert (ease.low, ease.high) == pytest.approx((0.2, 0.2))
 
 
 def test_the_best_stands_first_and_of_equal_ones_the_one_named_first(compared: Comparison) -> None:
@@ -79,8 +85,8 @@ def test_there_is_no_share_of_nothing() -> None:
 
 
 def test_what_was_tested_is_kept(compared: Comparison) -> None:
-    assert (compared.num_users, compared.num_items, compared.dataset) == (3, 50, "d" * 64)
-    assert compared.baselines == {"popularity": {"recall@10": 0.25, "ndcg@10": 0.125}}
+    assert (compared.num_users, compared.num_items, compared.dataset) == (3, 1000, "d" * 64)
+    assert compared.baselines["popularity"]["ndcg@10"] == 0.125
 
 
 def test_a_baseline_that_is_compared_anyway_is_not_shown_twice(compared: Comparison) -> None:

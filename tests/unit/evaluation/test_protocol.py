@@ -55,4 +55,4 @@ def test_a_catalogue_smaller_than_k_is_ranked_whole() -> None:
     model = Popularity(torch.tensor([3.0, 2.0, 1.0]))
     test = Task(np.array([0]), ItemLists.from_lists([[0]]), ItemLists.from_lists([[2]]))
     means = evaluate_model(model, torch.zeros(3, 1), test, (10,)).means()
-    assert means == {"recall@10": 1.0, "ndcg@10": 1 / np.log2(3)}
+    assert (means["recall@10"], means["ndcg@10"]) == (1.0, 1 / np.log2(3))

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tests.unit.evaluation.made_up import metrics, part
 from towerflow.evaluation.comparison import Trial
-from towerflow.evaluation.metrics_file import EvaluationMetrics
 from towerflow.evaluation.training_record import TrainingRecord
 
 
@@ -23,17 +23,16 @@ def trial(
         seconds=seconds,
         curves={"learn": [{"epoch": 1, "loss": 2.0, "ndcg@10": 0.125}]},
     )
-    metrics = EvaluationMetrics(
-        primary_metric="ndcg@10",
-        protocol="full ranking",
-        num_users=len(per_user),
-        num_items=50,
-        model={"recall@10": 2 * mean, "ndcg@10": mean},
-        baselines={"popularity": {"recall@10": 0.25, "ndcg@10": 0.125}},
+    measured = metrics(
+        base=mean,
+        users=len(per_user),
         slices={
-            "rare items": {"users": 2, "recall@10": mean, "ndcg@10": mean / 2},
-            "others": {"users": 1, "recall@10": 0.0, "ndcg@10": 0.0},
+            "popularity: tail": part(2, None, base=mean / 2),
+            "popularity: head": part(1, None, base=0.0),
         },
-        dataset="d" * 64,
     )
-    return Trial(record, metrics, np.array(per_user))
+    means = {
+        "model": {"recall@10": 2 * mean, "ndcg@10": mean, "gini@10": 1 - mean},
+        "baselines": {"popularity": {"recall@10": 0.25, "ndcg@10": 0.125, "gini@10": 0.5}},
+    }
+    return Trial(record, measured.model_copy(update=means), np.array(per_user))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.conftest import Run
-from tests.unit.steps.test_gate import challenger
+from tests.unit.steps.test_gate import challenger, decide
 from towerflow.embedding.item_embeddings import ItemEmbeddings
 from towerflow.errors import InputError
 from towerflow.interactions.dataset import Dataset
@@ -17,7 +17,6 @@ from towerflow.models.graph_cf import GraphCF
 from towerflow.retrieval.release import Release
 from towerflow.schema import Split
 from towerflow.steps.export_index import export_index
-from towerflow.steps.gate import gate
 from towerflow.steps.publish import publish
 from towerflow.steps.train import train
 
@@ -37,7 +36,7 @@ def root(shop_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     train(*own, RECIPE, -1, "", "", folder / "model")
     export_index(*own, folder / "model", folder / "index")
     metrics = challenger(shop_run, folder / "metrics", 0.0)
-    gate(metrics, str(folder / "root"), folder / "decision")
+    decide(metrics, folder / "root", folder / "decision")
     publish(folder / "index", metrics, folder / "decision", str(folder / "root"))
     return folder
 

@@ -164,7 +164,7 @@ def drop_a_metric(folder: Path) -> None:
     [
         (of(dataset="other"), r"metrics\.json: dataset: expected '\w+', as in .*, found 'other'"),
         (of(protocol="sampled"), r"metrics\.json: protocol: expected 'full .*found 'sampled'"),
-        (of(slices={}), r"metrics\.json: slices: expected 'users with .*found ''"),
+        (of(slices={}), r"metrics\.json: slices: expected 'history: .*found ''"),
         (drop_a_user, r"per_user\.parquet: user_index: expected the 40 users of .*found 39"),
         (drop_a_metric, r"per_user\.parquet: expected user_index and ndcg@10 of each user"),
     ],

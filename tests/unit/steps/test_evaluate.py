@@ -1,20 +1,25 @@
 """`evaluate`: the numbers are those of the lists, the baselines stand beside them."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from tests.conftest import EMBED_ITEMS, Run
+from tests.unit.steps.test_gate import decide
 from tests.unit.steps.test_preprocess import INTERACTIONS, ITEMS
 from tests.unit.steps.test_preprocess import run as preprocess_texts
 from towerflow.errors import InputError
-from towerflow.evaluation.metrics_file import PER_USER_FILE, EvaluationMetrics
+from towerflow.evaluation.metrics_file import PER_USER_FILE, SUMMARY_FILE, EvaluationMetrics
 from towerflow.interactions.dataset import Dataset
-from towerflow.schema import Split
+from towerflow.schema import ArtifactKind, Split
 from towerflow.steps.embed_items import embed_items
 from towerflow.steps.evaluate import evaluate
+from towerflow.storage.artifact import new_artifact, read_manifest
 
 
 def test_learn_beats_both_baselines_on_the_shop(shop_run: Run) -> None:
@@ -28,8 +33,14 @@ def test_means_are_those_of_the_per_user_file(shop_run: Run) -> None:
     metrics = EvaluationMetrics.read(shop_run.metrics)
     per_user = pq.read_table(shop_run.metrics / PER_USER_FILE)
     assert per_user["user_id"].to_pylist() == Dataset.open(shop_run.dataset).user_ids
-    for name, value in metrics.model.items():
-        assert np.mean(per_user[name].to_numpy()) == pytest.approx(value)
+    of_the_catalogue = {"coverage@10", "gini@10"}
+    assert metrics.intervals.keys() == metrics.model.keys() - of_the_catalogue
+    for name, interval in metrics.intervals.items():
+        assert np.mean(per_user[name].to_numpy()) == pytest.approx(metrics.model[name])
+        assert interval.low <= metrics.model[name] <= interval.high
+    for name, baseline in metrics.baselines.items():
+        values = per_user[f"{name}: ndcg@10"].to_numpy()
+        assert np.mean(values) == pytest.approx(baseline["ndcg@10"])
 
 
 def test_popularity_is_what_counting_by_hand_gives(shop_run: Run) -> None:
@@ -39,7 +50,8 @@ def test_popularity_is_what_counting_by_hand_gives(shop_run: Run) -> None:
     found = 0
     for user in range(data.num_users):
         open_items = [item for item in range(data.num_items) if item not in history[user]]
-        best = sorted(open_items, key=lambda item: (-counts[item], item))[:10]
+        # What is to be found comes after all that are as popular.
+        best = sorted(open_items, key=lambda item: (-counts[item], item == test[user][0]))[:10]
         found += test[user][0] in best
     measured = EvaluationMetrics.read(shop_run.metrics).baselines["popularity"]["recall@10"]
     assert measured == pytest.approx(found / data.num_users)
@@ -95,3 +107,65 @@ def test_what_users_have_taken_may_be_ranked_too(shop_run: Run, tmp_path: Path) 
     assert (
         shown.baselines["content_mean"]["recall@10"] < hidden.baselines["content_mean"]["recall@10"]
     )
+
+
+def test_the_champion_is_scored_anew_on_the_same_test(shop_run: Run, tmp_path: Path) -> None:
+    """It is the same model here, whatever its old metrics say."""
+    artifacts = (shop_run.dataset, shop_run.item_embeddings, shop_run.model)
+    root = str(shop_run.release_root)
+    shown = evaluate(*artifacts, tmp_path / "metrics", tmp_path / "report", release_root=root)
+    metrics = EvaluationMetrics.read(tmp_path / "metrics")
+    assert metrics.champion is not None
+    assert metrics.champion.release == shop_run.release_id
+    assert metrics.champion.metrics == metrics.model
+    change = metrics.changes["champion"]
+    assert (change.change, change.low, change.high, change.p_value) == (0, 0, 0, 1)
+    assert (
+        metrics.slices["history: few-shot"].champion == metrics.slices["history: few-shot"].metrics
+    )
+    assert shown["ndcg@10"] == metrics.primary
+    own = EvaluationMetrics.read(shop_run.metrics)
+    assert (own.champion, own.model) == (None, metrics.model)
+
+
+def test_a_model_with_nan_is_measured_and_found_out(shop_run: Run, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    manifest = read_manifest(shop_run.model)
+    with new_artifact(model, ArtifactKind.RETRIEVAL_MODEL, "train") as draft:
+        for name in manifest.files:
+            shutil.copyfile(shop_run.model / name, draft.folder / name)
+        tensors = load_file(draft.folder / "model.safetensors")
+        broken = {name: torch.full_like(tensor, torch.nan) for name, tensor in tensors.items()}
+        save_file(broken, draft.folder / "model.safetensors")
+        draft.counts, draft.details = manifest.counts, manifest.details
+    on = (shop_run.dataset, shop_run.item_embeddings)
+    evaluate(*on, model, tmp_path / "metrics", tmp_path / "report")
+    metrics = EvaluationMetrics.read(tmp_path / "metrics")
+    assert metrics.model["recall@50"] == 0
+    assert metrics.health.broken_items == 50
+    assert decide(tmp_path / "metrics", tmp_path / "root", tmp_path / "decision") == "closed"
+
+
+def test_drawn_items_are_another_protocol_with_a_warning(
+    shop_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    artifacts = (shop_run.dataset, shop_run.item_embeddings, shop_run.model)
+    evaluate(*artifacts, tmp_path / "metrics", tmp_path / "report", sampled_negatives=5)
+    metrics = EvaluationMetrics.read(tmp_path / "metrics")
+    assert not metrics.is_full_ranking
+    assert metrics.protocol.startswith("5 drawn items ranked beside those to be found, history")
+    assert metrics.model["recall@10"] == 1  # of six
+    assert "warning: with drawn items these figures can order models" in capsys.readouterr().out
+    assert decide(tmp_path / "metrics", tmp_path / "root", tmp_path / "decision") == "closed"
+    with pytest.raises(InputError, match="sampled_negatives: expected 0 or more, found -1"):
+        evaluate(*artifacts, tmp_path / "m", tmp_path / "r", sampled_negatives=-1)
+
+
+def test_a_summary_says_it_in_markdown(shop_run: Run) -> None:
+    metrics = EvaluationMetrics.read(shop_run.metrics)
+    lines = (shop_run.metrics / SUMMARY_FILE).read_text("utf-8").splitlines()
+    assert lines[0] == f"# own: ndcg@10 {metrics.primary:.4f}"
+    assert any(
+        line.startswith(f"| this model | {metrics.model['recall@10']:.4f} |") for line in lines
+    )
+    assert any(line.startswith("| history: few-shot (2 to 5 before) |") for line in lines)

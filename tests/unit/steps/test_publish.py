@@ -1,18 +1,29 @@
 """`publish`: whole, immutable, idempotent, and only through an open gate."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Run
-from tests.unit.steps.test_gate import challenger
+from tests.unit.steps.test_gate import challenger, decide
 from towerflow.errors import InputError
 from towerflow.retrieval.releases import current_release
-from towerflow.schema import ArtifactKind
-from towerflow.steps.gate import gate
+from towerflow.schema import MANIFEST_FILE, ArtifactKind
 from towerflow.steps.publish import publish
-from towerflow.storage.artifact import open_artifact
+from towerflow.storage.artifact import new_artifact, open_artifact, read_manifest
+
+
+def changed_index(run: Run, path: Path) -> Path:
+    """The shop's Index with another file."""
+    manifest = read_manifest(run.index)
+    with new_artifact(path, ArtifactKind.INDEX, "test") as draft:
+        shutil.copytree(run.index, draft.folder, dirs_exist_ok=True)
+        (draft.folder / MANIFEST_FILE).unlink()
+        (draft.folder / "note").write_text(path.name, "utf-8")
+        draft.counts, draft.details = manifest.counts, manifest.details
+    return path
 
 
 def test_a_release_is_the_index_with_what_let_it_through(shop_run: Run) -> None:
@@ -21,6 +32,7 @@ def test_a_release_is_the_index_with_what_let_it_through(shop_run: Run) -> None:
     assert folder.name == shop_run.release_id
     manifest = open_artifact(folder, ArtifactKind.RELEASE)
     assert {"index.faiss", "metrics.json", "decision.json"} < manifest.files.keys()
+    assert manifest.details["decision"] == {"reason": "there is no champion yet", "forced": ""}
 
 
 def test_publishing_the_same_again_changes_nothing(shop_run: Run) -> None:
@@ -33,20 +45,36 @@ def test_publishing_the_same_again_changes_nothing(shop_run: Run) -> None:
 def test_a_new_release_remembers_the_one_before(shop_run: Run, tmp_path: Path) -> None:
     root = tmp_path / "root"
     first = publish(shop_run.index, shop_run.metrics, shop_run.decision, str(root))
-    better = challenger(shop_run, tmp_path / "better", 0.1)
-    gate(better, str(root), tmp_path / "decision")
-    second = publish(shop_run.index, better, tmp_path / "decision", str(root))
+    better = challenger(shop_run, tmp_path / "better", 0.1, first)
+    decide(better, root, tmp_path / "decision")
+    other = changed_index(shop_run, tmp_path / "index")
+    second = publish(other, better, tmp_path / "decision", str(root))
     pointer = json.loads((root / "current.json").read_text())
     assert (pointer["release_id"], pointer["previous"]) == (second, first)
     assert {path.name for path in (root / "releases").iterdir()} == {first, second}
 
 
 def test_a_closed_gate_can_not_be_passed(shop_run: Run, tmp_path: Path) -> None:
-    worse = challenger(shop_run, tmp_path / "worse", -0.1)
-    assert gate(worse, str(shop_run.release_root), tmp_path / "decision") == "closed"
-    with pytest.raises(InputError, match=r"an open gate, found ndcg@10 .* is worse than"):
+    worse = challenger(shop_run, tmp_path / "worse", -0.1, shop_run.release_id)
+    assert decide(worse, shop_run.release_root, tmp_path / "decision") == "closed"
+    with pytest.raises(InputError, match=r"an open gate, found ndcg@10: .* -10\.0%"):
         publish(shop_run.index, worse, tmp_path / "decision", str(tmp_path / "root"))
     assert not (tmp_path / "root").exists()
+
+
+def test_a_forced_release_is_one_of_its_own_and_says_why(shop_run: Run, tmp_path: Path) -> None:
+    """Also where the same index was published before, as by an open gate."""
+    root = tmp_path / "root"
+    first = publish(shop_run.index, shop_run.metrics, shop_run.decision, str(root))
+    worse = challenger(shop_run, tmp_path / "worse", -0.5, first)
+    decide(worse, root, tmp_path / "decision", force="a wish")
+    second = publish(shop_run.index, worse, tmp_path / "decision", str(root))
+    assert second != first
+    folder = current_release(root)
+    assert folder is not None
+    decision = read_manifest(folder).details["decision"]
+    assert isinstance(decision, dict)
+    assert decision["forced"] == "a wish"
 
 
 def test_a_damaged_index_is_not_published(shop_run: Run, tmp_path: Path) -> None:
@@ -63,15 +91,14 @@ def test_what_was_decided_about_another_champion_is_not_published(
     shop_run: Run, tmp_path: Path
 ) -> None:
     root = str(tmp_path / "root")
-    publish(shop_run.index, shop_run.metrics, shop_run.decision, root)
-    runs = [
-        challenger(shop_run, tmp_path / name, better) for name, better in (("a", 0.1), ("b", 0.2))
-    ]
+    live_before = publish(shop_run.index, shop_run.metrics, shop_run.decision, root)
+    indices = [changed_index(shop_run, tmp_path / f"index-{number}") for number in range(2)]
+    runs = [challenger(shop_run, tmp_path / name, 0.1, live_before) for name in "ab"]
     for number, metrics in enumerate(runs):  # both are judged beside the same champion …
-        gate(metrics, root, tmp_path / f"decision-{number}")
-    first = publish(shop_run.index, runs[0], tmp_path / "decision-0", root)
+        decide(metrics, tmp_path / "root", tmp_path / f"decision-{number}")
+    first = publish(indices[0], runs[0], tmp_path / "decision-0", root)
     with pytest.raises(InputError, match=f"found {first}, published meanwhile"):  # … and one wins
-        publish(shop_run.index, runs[1], tmp_path / "decision-1", root)
+        publish(indices[1], runs[1], tmp_path / "decision-1", root)
     live = current_release(tmp_path / "root")
     assert live is not None
     assert live.name == first

@@ -5,12 +5,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run
-from tests.unit.steps.test_gate import challenger
+from tests.unit.steps.test_gate import challenger, decide
 from tests.unit.steps.test_other_catalogue import RECIPES, other_catalogue
 from tests.unit.training.test_fit_blend import BLEND
 from towerflow.retrieval.release import Release
 from towerflow.steps.export_index import export_index
-from towerflow.steps.gate import gate
 from towerflow.steps.publish import publish
 from towerflow.steps.train import train
 
@@ -20,7 +19,7 @@ def space_of(shop_run: Run, own: tuple[Path, Path], model: Path, folder: Path) -
     folder.mkdir()
     export_index(*own, model, folder / "index")
     metrics = challenger(shop_run, folder / "metrics", 0.0)
-    gate(metrics, str(folder / "root"), folder / "decision")
+    decide(metrics, folder / "root", folder / "decision")
     publish(folder / "index", metrics, folder / "decision", str(folder / "root"))
     opened = Release.current(folder / "root")
     return opened.release_id, opened.vector_space()

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from towerflow.evaluation.spectrum_chart import BOTTOM, HEIGHT, LEFT, TOP, spectrum_chart
+from towerflow.reporting.spectrum_chart import BOTTOM, HEIGHT, LEFT, TOP, spectrum_chart
 
 
 def points(svg: str) -> list[list[tuple[float, float]]]:

@@ -1,0 +1,172 @@
+"""The champion over today's catalogue: read anew, or with what its release has."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from tests.conftest import Run
+from towerflow.embedding.item_embeddings import ItemEmbeddings, read_embeddings
+from towerflow.errors import InputError
+from towerflow.evaluation.live_model import LiveModel, live_model
+from towerflow.evaluation.protocol import evaluate_model, task
+from towerflow.interactions.dataset import Dataset
+from towerflow.interactions.trained_on import TRAINED_ON
+from towerflow.models.files import load_model_for
+from towerflow.retrieval.releases import point_to, release_folder
+from towerflow.schema import MANIFEST_FILE, Split
+
+NEW = "A00"  # comes before all items of the shop
+
+
+@pytest.fixture(scope="module")
+def data(shop_run: Run) -> Dataset:
+    return Dataset.open(shop_run.dataset)
+
+
+@pytest.fixture(scope="module")
+def content(shop_run: Run) -> ItemEmbeddings:
+    return ItemEmbeddings.open(shop_run.item_embeddings)
+
+
+def live(shop_run: Run, data: Dataset, content: ItemEmbeddings) -> LiveModel:
+    found = live_model(str(shop_run.release_root), data, content)
+    assert found is not None
+    return found
+
+
+def of_another_encoder(content: ItemEmbeddings, num_items: int) -> ItemEmbeddings:
+    """Wider ones, as another LLM would give."""
+    encoder = content.encoder.model_copy(update={"fingerprint": "another"})
+    return replace(content, embeddings=torch.ones(num_items, 40), encoder=encoder)
+
+
+def with_a_new_item(data: Dataset) -> Dataset:
+    """Item NEW is the first, and the last of the shop's items is gone."""
+    keep = data.item_index < data.num_items - 1
+    return replace(
+        data,
+        item_ids=[NEW, *data.item_ids[:-1]],
+        titles=["New", *data.titles[:-1]],
+        texts=["New", *data.texts[:-1]],
+        user_index=data.user_index[keep],
+        item_index=data.item_index[keep] + 1,
+        timestamp=data.timestamp[keep],
+        split=data.split[keep],
+    )
+
+
+def test_where_nothing_is_live_there_is_no_champion(
+    data: Dataset, content: ItemEmbeddings, tmp_path: Path
+) -> None:
+    assert live_model(str(tmp_path), data, content) is None
+    assert live_model(str(tmp_path / "nowhere"), data, content) is None
+
+
+def test_with_the_same_encoder_it_is_the_published_model_over_todays_embeddings(
+    shop_run: Run, data: Dataset, content: ItemEmbeddings
+) -> None:
+    found = live(shop_run, data, content)
+    assert found.release == shop_run.release_id
+    assert found.embeddings is content.embeddings
+    assert found.unranked.tolist() == []
+    assert found.not_comparable == ""
+    test = task(data, Split.TEST)
+    model = load_model_for(shop_run.model, data.item_ids, data.user_ids)
+    own = evaluate_model(model, content.embeddings, test, (10,))
+    its = evaluate_model(found.model, found.embeddings, test, (10,), found.unranked)
+    assert its.recommended.tolist() == own.recommended.tolist()
+
+
+def test_with_the_same_encoder_it_reads_new_items_too(
+    shop_run: Run, data: Dataset, content: ItemEmbeddings
+) -> None:
+    today = with_a_new_item(data)
+    read = torch.cat([content.embeddings[7:8], content.embeddings[:-1]])  # reads like item 7
+    found = live(shop_run, today, replace(content, embeddings=read))
+    assert found.unranked.tolist() == []
+    vectors = found.model.item_vectors(found.embeddings)
+    torch.testing.assert_close(vectors[0], vectors[8])
+
+
+def test_with_another_encoder_its_own_embeddings_serve(
+    shop_run: Run, data: Dataset, content: ItemEmbeddings
+) -> None:
+    found = live(shop_run, data, of_another_encoder(content, data.num_items))
+    assert torch.equal(found.embeddings, content.embeddings)
+    assert found.unranked.tolist() == []
+
+
+def test_they_are_put_in_todays_order_and_what_it_never_read_is_not_ranked(
+    shop_run: Run, data: Dataset, content: ItemEmbeddings
+) -> None:
+    today = with_a_new_item(data)
+    found = live(shop_run, today, of_another_encoder(content, today.num_items))
+    assert found.unranked.tolist() == [0]
+    assert found.embeddings.shape == content.embeddings.shape
+    assert not found.embeddings[0].any()
+    assert torch.equal(found.embeddings[1:], content.embeddings[:-1])
+    test = task(today, Split.TEST)
+    result = evaluate_model(found.model, found.embeddings, test, (50,), found.unranked)
+    assert not (result.recommended == 0).any()
+    assert (result.recommended == 1).any()
+
+
+def test_rows_of_the_release_need_not_be_in_its_order(
+    shop_run: Run, data: Dataset, content: ItemEmbeddings
+) -> None:
+    """Embeddings name their items by index, and items are found by id."""
+    folder = release_folder(shop_run.release_root, shop_run.release_id)
+    item_index, embeddings = read_embeddings(folder)
+    assert torch.equal(item_index, torch.arange(data.num_items))
+    ids = pq.read_table(folder / "items.parquet")["item_id"].to_pylist()
+    order = np.random.default_rng(0).permutation(data.num_items)
+    today = replace(data, item_ids=[ids[item] for item in order])
+    found = live(shop_run, today, of_another_encoder(content, data.num_items))
+    assert torch.equal(found.embeddings, embeddings[torch.from_numpy(order)])
+
+
+def changed_release(shop_run: Run, root: Path, details: dict[str, object]) -> str:
+    """A release root whose live release says `details` in its manifest."""
+    folder = release_folder(root, shop_run.release_id)
+    shutil.copytree(release_folder(shop_run.release_root, shop_run.release_id), folder)
+    manifest = json.loads((folder / MANIFEST_FILE).read_text("utf-8"))
+    manifest["details"] |= details
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest), "utf-8")
+    point_to(root, shop_run.release_id, "today")
+    return str(root)
+
+
+def test_why_it_cannot_be_compared_is_said(
+    shop_run: Run, data: Dataset, content: ItemEmbeddings, tmp_path: Path
+) -> None:
+    split = {"kind": "random-leave-one-out", "share": 0.1, "few_shot": "none", "seed": 0}
+    root = changed_release(shop_run, tmp_path, {TRAINED_ON: {"dataset": "0" * 64, "split": split}})
+    found = live_model(root, data, content)
+    assert found is not None
+    assert found.not_comparable == "it was trained with other settings of the split"
+
+
+@pytest.mark.parametrize("missing", ["trained_on", "encoder"])
+def test_a_release_of_an_older_version_is_refused(
+    shop_run: Run, data: Dataset, content: ItemEmbeddings, tmp_path: Path, missing: str
+) -> None:
+    root = changed_release(shop_run, tmp_path, {missing: None})
+    with pytest.raises(InputError, match=f"{missing}: expected .* an older version made it"):
+        live_model(root, data, content)
+
+
+def test_a_damaged_release_is_refused(
+    shop_run: Run, data: Dataset, content: ItemEmbeddings, tmp_path: Path
+) -> None:
+    root = changed_release(shop_run, tmp_path, {})
+    model = release_folder(tmp_path, shop_run.release_id) / "model" / "model.safetensors"
+    model.write_bytes(model.read_bytes()[:-1] + b"\x00")
+    model.write_bytes(model.read_bytes() + b"\x00")
+    with pytest.raises(InputError, match=r"model\.safetensors: expected \d+ bytes"):
+        live_model(root, data, content)
