@@ -9,6 +9,7 @@ seconds of each epoch, validation NDCG@10 after the last one, and the peak of me
 
 import json
 import logging
+import os
 import resource
 import sys
 import time
@@ -38,6 +39,7 @@ def main(
     temperature: str,
 ) -> None:
     """Train for so many epochs and evaluate once."""
+    os.chdir(folder)  # it logs where it runs
     config = Config(
         model=model_name,
         dataset="log",

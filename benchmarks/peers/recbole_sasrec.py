@@ -8,6 +8,7 @@ Prints seconds of each epoch, and what an epoch reads and predicts.
 
 import json
 import logging
+import os
 import sys
 import time
 from pathlib import Path
@@ -31,6 +32,7 @@ def main(
     header = "user_id:token\titem_id:token\ttimestamp:float"
     lines = [header, *(row.replace(",", "\t") for row in rows)]
     (data / f"{NAME}.inter").write_text("\n".join(lines) + "\n", "utf-8")
+    os.chdir(folder)  # it logs where it runs
     config = Config(
         model=SASRec,
         dataset=NAME,

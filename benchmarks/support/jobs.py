@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.support.measure import measured
-from towerflow.bundled import bundled_encoder
+from towerflow.bundled import DEFAULT_DATA, bundled_encoder, movielens_100k
 
 ROOT = Path(__file__).parents[2]
 WORK = ROOT / "build" / "bench"
@@ -37,9 +37,12 @@ def available(names: Sequence[str]) -> list[str]:
 def prepare(name: str, folder: Path, **settings: str) -> None:
     """Dataset and embeddings of the data set `name`, with other than the usual settings."""
     encoder = str(bundled_encoder("minilm", WORK / "cache", print))
+    source = Path(DATA) / name
+    if name == DEFAULT_DATA:
+        source = movielens_100k(WORK / "cache", print)[0].parent
     module = "benchmarks.support.prepared_data"
     pairs = [f"{key}={value}" for key, value in settings.items()]
-    command = [sys.executable, "-m", module, f"{DATA}/{name}", encoder, str(folder), *pairs]
+    command = [sys.executable, "-m", module, str(source), encoder, str(folder), *pairs]
     measured(command, ROOT, dict(os.environ))
 
 
