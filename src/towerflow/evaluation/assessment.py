@@ -13,7 +13,7 @@ from towerflow.evaluation.metrics_file import SliceMetrics
 from towerflow.evaluation.popularity_groups import Exposure, PopularityGroups, exposures
 from towerflow.evaluation.protocol import CUTOFFS, PRIMARY_METRIC, Result, Task, evaluate_model
 from towerflow.evaluation.resampling import Change, Interval
-from towerflow.evaluation.slices import SLICE_CUTOFF, find_slices, measure_slice
+from towerflow.evaluation.slices import AS_IF_NEW, SLICE_CUTOFF, find_slices, measure_slice
 from towerflow.interactions.dataset import Dataset
 from towerflow.interactions.histories import IntArray
 from towerflow.models.retrieval_model import RetrievalModel
@@ -124,7 +124,7 @@ def as_if_new(
         short = replace(task, histories=strangers, seen=task.seen or task.histories)
         per_user = evaluate_model(model, embeddings, short, (SLICE_CUTOFF,)).per_user
         yield (
-            f"as if new: last {length}",
+            f"{AS_IF_NEW}: last {length}",
             SliceMetrics(
                 description=f"everybody, as if only the last {length} were known",
                 users=len(task.users),

@@ -65,7 +65,8 @@ def intra_list_diversity(recommended: IntArray, embeddings: Tensor) -> Floats:
         embeddings: `[num_items, embedding_dim]`; zeros for an item without text.
     """
     num_written = int(embeddings.any(dim=1).sum())
-    centre = embeddings.sum(dim=0, dtype=torch.float64).float() / max(1, num_written)
+    total = embeddings.sum(dim=0, dtype=torch.float64)
+    centre = (total / max(1, num_written)).to(embeddings.dtype)
     result = np.zeros(len(recommended))
     for start in range(0, len(recommended), LISTS_AT_ONCE):
         items = torch.from_numpy(recommended[start : start + LISTS_AT_ONCE])

@@ -81,5 +81,5 @@ def _by_value(name: str, values: Column) -> Iterator[Found]:
     for value, number in place.items():
         shown_as = f"'{value}'" if value.startswith(("(", "'")) else value  # (others) is a name
         yield f"{name}: {shown_as}", f"{name} is {value}", of == number
-    yield f"{name}: (others)", f"the {len(counts) - len(shown)} other values", of == others
+    yield f"{name}: (others)", f"other values: {len(counts) - len(shown)}", of == others
     yield f"{name}: (empty)", "no value", of == empty

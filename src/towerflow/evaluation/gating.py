@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from towerflow.errors import InputError
 from towerflow.evaluation.metrics_file import EvaluationMetrics, SliceMetrics
 from towerflow.evaluation.resampling import Change
-from towerflow.evaluation.slices import BUILT_IN
+from towerflow.evaluation.slices import AS_IF_NEW, BUILT_IN
 
 OPEN: Final = "open"
 CLOSED: Final = "closed"
@@ -163,18 +163,17 @@ def _primary(metrics: EvaluationMetrics, margin: float) -> Check:
     name, champion = metrics.primary_metric, metrics.champion
     assert champion is not None, "checked before"
     change = metrics.changes["champion"]
-    allowed = f"at most {_percent(margin)} may be lost" if margin else "must be better"
     detail = (
         f"{metrics.primary:.4f} against {champion.metrics[name]:.4f} of {champion.release}, "
-        f"{in_words(change)}, {allowed}"
+        f"{in_words(change)}, {_allowed(margin)}"
     )
     if _holds(change, margin):
         return Check(name=name, outcome=Outcome.PASSED, detail=detail)
     if not change.is_worse and change.low is not None:
-        enough = math.ceil(-1000 * min(change.low, 0.0)) / 1000
-        detail += (
-            f"; {metrics.num_users:,} test users show no more, a margin of {enough:.1%} would do"
-        )
+        detail += f"; {metrics.num_users:,} test users show no more"
+        enough = max(1, math.ceil(-1000 * change.low)) / 1000
+        if enough < 1:
+            detail += f", a margin of {enough:.1%} would do"
     return Check(name=name, outcome=Outcome.FAILED, detail=detail)
 
 
@@ -206,11 +205,13 @@ def _guarded(metrics: EvaluationMetrics, guard: _Guard) -> Iterator[Check]:
         assert change is not None, "asked"
         detail = (
             f"{part.metrics[primary]:.4f} against {champion[primary]:.4f} for {part.users:,} "
-            f"users, {in_words(change)}, at most {_percent(guard.margin)} may be lost"
+            f"users, {in_words(change)}, {_allowed(guard.margin)}"
         )
         outcome = _slice_outcome(part, change, guard)
         if part.users < LEAST_USERS:
             detail += f"; fewer than {LEAST_USERS} users tell nothing"
+        elif outcome is Outcome.UNCLEAR and change.is_worse:
+            detail += "; worse, but perhaps not by more"
         elif outcome is not Outcome.PASSED and not change.is_worse:
             detail += "; too few users to tell"
         yield Check(name=name, outcome=outcome, detail=detail)
@@ -236,6 +237,10 @@ def _matches(name: str, pattern: str) -> bool:
     return name == pattern or fnmatch.fnmatchcase(name, pattern)
 
 
+def _allowed(margin: float) -> str:
+    return f"at most {_percent(margin)} may be lost" if margin else "must be better"
+
+
 def _percent(share: float) -> str:
     return f"{100 * share:.3g}%"
 
@@ -254,21 +259,27 @@ def _parse(guard: str, margin: float, metrics: EvaluationMetrics) -> _Guard:
         parsed = _Guard(pattern, float(own), must_show=True)
     except ValueError:  # there is no =, or it belongs to the name
         parsed = _Guard(guard, margin, must_show=False)
+    if guard in metrics.slices:
+        parsed = _Guard(guard, margin, must_show=False)
     if not 0 <= parsed.margin < 1:
         raise InputError(
             "guarded_slices", field=guard, expected="a margin from 0 to below 1", found=own
         )
+    _require_known(guard, parsed.pattern, metrics)
+    return parsed
+
+
+def _require_known(guard: str, pattern: str, metrics: EvaluationMetrics) -> None:
+    """Refuse what can't be a slice; those of a column come and go with the data, others do not."""
     known = {f"{group}: {name}" for group, names in BUILT_IN.items() for name in names}
-    known |= {name for name, part in metrics.slices.items() if part.champion is not None}
-    # Slices of columns come and go with the data; those that are always named so do not.
-    own_group = parsed.pattern.partition(": ")[0] in BUILT_IN
-    groups = {name.partition(": ")[0] for name in known}
-    is_named = any(_matches(name, parsed.pattern) for name in known)
-    if not is_named and (own_group or parsed.pattern.partition(": ")[0] not in groups):
+    known |= {name for name in metrics.slices if not name.startswith(f"{AS_IF_NEW}: ")}
+    if any(_matches(name, pattern) for name in known):
+        return
+    group = pattern.partition(": ")[0]
+    if group in BUILT_IN or group not in {name.partition(": ")[0] for name in known}:
         raise InputError(
             "guarded_slices",
             field=guard,
             expected=f"one of {', '.join(sorted(known))}",
-            found=f"'{parsed.pattern}'",
+            found=f"'{pattern}'",
         )
-    return parsed

@@ -51,7 +51,7 @@ class Exposure(BaseModel):
     group: str = Field(description="new, tail, torso or head.")
     description: str = Field(description="What that means here.")
     items: int = Field(description="Items in it.")
-    trained: float = Field(description="Share of training interactions.")
+    trained: float = Field(description="Share of what was taken in training.")
     taken: float = Field(description="Share of what was taken in the test.")
     recommended: float = Field(description="Share of all places in the model's lists of 10.")
 

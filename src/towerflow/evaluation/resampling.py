@@ -11,6 +11,7 @@ from towerflow.evaluation.significance import DIGITS, sign_flip_test
 
 NUM_RESAMPLES: Final = 2_000
 LEVEL: Final = 0.95
+SIGNIFICANT: Final = 0.05
 MOST_DISTINCT: Final = 4_096  # beyond, groups of users are drawn in place of users
 
 
@@ -67,12 +68,12 @@ class Change(BaseModel):
     @property
     def is_better(self) -> bool:
         """Whether that much is shown; against a model that finds nothing, too."""
-        return (self.low is None or self.low > 0) and self.p_value < 1 - LEVEL
+        return (self.low is None or self.low > 0) and self.p_value < SIGNIFICANT
 
     @property
     def is_worse(self) -> bool:
         """Whether that much is shown."""
-        return self.high is not None and self.high < 0 and self.p_value < 1 - LEVEL
+        return self.high is not None and self.high < 0 and self.p_value < SIGNIFICANT
 
 
 def resampled_means(values: NDArray[np.float64], seed: int) -> NDArray[np.float64]:

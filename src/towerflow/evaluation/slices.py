@@ -1,7 +1,8 @@
 """Parts of a test: who the users are, what they were to be given, when."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,7 @@ SLICE_CUTOFF: Final = 10
 HISTORIES: Final = (("cold", 0), ("few-shot", 2), ("medium", 6), ("long", 21))
 SECONDS_A_DAY: Final = 86_400
 PAUSES: Final = (("a day", 1), ("a week", 7), ("a month", 30))  # at most so many days
+AS_IF_NEW: Final = "as if new"  # the group of slices that another test gives (`assessment`)
 TEXTS: Final = ("none", "short", "medium", "long")
 BUILT_IN: Final = {
     "history": tuple(name for name, _ in HISTORIES),
@@ -68,10 +70,12 @@ def find_slices(data: Dataset, task: Task, groups: PopularityGroups) -> list[Sli
         *_by_pause(data, task),
         *(
             Slice(*one)
-            for one in column_slices(data, task.relevant.items, task.events, taken=BUILT_IN)
+            for one in column_slices(
+                data, task.relevant.items, task.events, taken={*BUILT_IN, AS_IF_NEW}
+            )
         ),
     ]
-    return [one for one in found if one.keep.any()]
+    return list(_by_name(one for one in found if one.keep.any()))
 
 
 def measure_slice(part: Slice, task: Task, result: Result) -> SliceResult:
@@ -80,6 +84,15 @@ def measure_slice(part: Slice, task: Task, result: Result) -> SliceResult:
     users = np.flatnonzero(relevant.lengths)
     recommended = result.recommended[users, :SLICE_CUTOFF]
     return SliceResult(users, measure(recommended, relevant.take(users), (SLICE_CUTOFF,)))
+
+
+def _by_name(found: Iterable[Slice]) -> Iterator[Slice]:
+    """The same; where columns and values make one name twice, it is counted."""
+    times: Counter[str] = Counter()
+    for one in found:
+        times[one.name] += 1
+        again = times[one.name] > 1
+        yield replace(one, name=f"{one.name} ({times[one.name]})") if again else one
 
 
 def _by_history(task: Task) -> Iterator[Slice]:

@@ -96,12 +96,13 @@ class ExactTopK:
     def _search_users(self, users: Tensor, k: int, rules: "_Rules", width: int) -> TopItems:
         """The best of each block of `width` items against the best of the blocks before it."""
         best, chosen = users[:, :0], torch.empty((len(users), 0), dtype=torch.int64)
+        of_twins = users @ self._twins.vectors.T
         may_overflow = not (self._longest * users.abs().sum(dim=1).max()).isfinite()
         for start in range(0, len(self.item_vectors), width):
             scores = users @ self.item_vectors[start : start + width].T
+            self._twins.level(scores, start, of_twins)
             if may_overflow:  # topk takes NaN for the highest
                 scores.nan_to_num_(nan=-torch.inf)
-            self._twins.level(scores, start, users)
             rules.of_items(start, scores.shape[1]).apply(scores)
             scores[:, _within(self.unranked, start, scores.shape[1])] = -torch.inf
             found = _best(scores, min(k, scores.shape[1]))

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from towerflow.interactions.histories import IntArray
 
+SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio, as Knuth multiplies
 NUMBERS_AT_ONCE: Final = 2**22  # bounds the memory, not the result
 
 
@@ -37,21 +38,23 @@ class Twins:
             _hashes(vectors), return_index=True, return_inverse=True, return_counts=True
         )
         items = np.flatnonzero(sizes[of] > 1)
+        # Hashes are of 64 bits, and a wrong score is worse than a tie that chance breaks.
+        items = items[(vectors[items] == vectors[first[of[items]]]).all(dim=1).numpy()]
         shared, members = np.unique(of[items], return_inverse=True)
         return cls(vectors[torch.from_numpy(first[shared])], items, members)
 
-    def level(self, scores: Tensor, start: int, users: Tensor) -> None:
+    def level(self, scores: Tensor, start: int, of_sets: Tensor) -> None:
         """Give twins one score, in place.
 
         Args:
             scores: `[num_users, width]` of the items from `start` on.
             start: the first of them.
-            users: `[num_users, dim]`.
+            of_sets: `[num_users, num_sets]` scores of `vectors`.
         """
         low, high = np.searchsorted(self.items, [start, start + scores.shape[1]])
         if low < high:
             columns = self.items[low:high] - start
-            scores[:, columns] = (users @ self.vectors.T)[:, self.of[low:high]]
+            scores[:, columns] = of_sets[:, self.of[low:high]]
 
 
 def _hashes(vectors: Tensor) -> NDArray[np.uint64]:
@@ -63,6 +66,7 @@ def _hashes(vectors: Tensor) -> NDArray[np.uint64]:
     for start in range(0, len(vectors), height):
         block = (vectors[start : start + height].float() + 0.0).contiguous().numpy()
         bits = block.view(np.uint32).astype(np.uint64)
-        bits ^= bits << np.uint64(29)
+        bits *= SPREAD
+        bits ^= bits >> np.uint64(32)
         hashes[start : start + height] = (bits * factors).sum(axis=1)
     return hashes

@@ -32,8 +32,8 @@ from towerflow.models.content_mean import ContentMean, ContentMeanConfig
 from towerflow.models.files import load_model_for
 from towerflow.models.popularity import Popularity
 from towerflow.models.retrieval_model import RetrievalModel
+from towerflow.reporting.markdown import summarise
 from towerflow.reporting.report import render_report
-from towerflow.reporting.summary import summarise
 from towerflow.schema import ArtifactKind, Split
 from towerflow.storage.artifact import new_artifact, open_artifact
 from towerflow.storage.files import write_text

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from towerflow.errors import InputError
 from towerflow.evaluation.gating import Decision, GateConfig, decide
 from towerflow.evaluation.metrics_file import EvaluationMetrics
-from towerflow.reporting.summary import summarise_decision
+from towerflow.reporting.markdown import summarise_decision
 from towerflow.retrieval.releases import current_release
 from towerflow.schema import ArtifactKind
 from towerflow.storage.artifact import new_artifact, open_artifact

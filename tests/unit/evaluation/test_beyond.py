@@ -42,10 +42,17 @@ def mean_absolute_difference(values: list[int]) -> float:
 def diversity(row: list[int], embeddings: np.ndarray) -> float:
     """Mean over pairs of 1 - cosine of what is left of an embedding without the mean of all."""
     written = [item for item in range(len(embeddings)) if any(embeddings[item])]
-    listed = [item for item in row if item in written]
-    if len(listed) < 2:
+    if not written:
         return 0.0
     centre = sum(embeddings[item] for item in written) / len(written)
+    own = {
+        item
+        for item in written
+        if math.dist(embeddings[item], centre) > 1e-5 * math.hypot(*embeddings[item])
+    }
+    listed = [item for item in row if item in own]
+    if len(listed) < 2:
+        return 0.0
     distances = []
     for one, other in itertools.combinations(listed, 2):
         a, b = embeddings[one] - centre, embeddings[other] - centre
@@ -120,10 +127,6 @@ def test_novelty_by_eye() -> None:
 @given(catalogues())
 def test_diversity_is_a_mean_over_pairs(catalogue: tuple[np.ndarray, torch.Tensor]) -> None:
     lists, embeddings = catalogue
-    written = embeddings.abs().amax(dim=1) > 0
-    if int(written.sum()) == 1:  # it is the centre itself
-        assert not intra_list_diversity(lists, embeddings).any()
-        return
     expected = [diversity(row, embeddings.numpy()) for row in lists.tolist()]
     found = intra_list_diversity(lists, embeddings)
     assert found == pytest.approx(np.array(expected), abs=1e-9, rel=0)
@@ -135,6 +138,34 @@ def test_diversity_by_eye() -> None:
     lists = np.array([[0, 1, NO_ITEM], [0, 2, NO_ITEM], [0, 1, 2], [0, 4, NO_ITEM], [4, 4, 4]])
     found = intra_list_diversity(lists, embeddings)
     assert found == pytest.approx(np.array([2, 1, (2 + 1 + 1) / 3, 0, 0]))
+
+
+def test_what_has_nothing_of_its_own_is_left_out() -> None:
+    """Items 2 and 3 are the centre; so is the only one with text, and all that are equal."""
+    embeddings = torch.tensor([[8.0, 0], [2, 0], [5, 0], [5, 0], [5, 3], [5, -3], [0, 0]])
+    lists = np.array([[0, 1, 2], [0, 4, 3], [0, 2, 3], [2, 3, 6], [2, 3, NO_ITEM]])
+    assert intra_list_diversity(lists, embeddings).tolist() == pytest.approx([2, 1, 0, 0, 0])
+    alone = torch.tensor([[0.0, 0], [0.3, 0.7], [0, 0]])
+    assert intra_list_diversity(np.array([[0, 1, 2]]), alone).tolist() == [0]
+
+
+@pytest.mark.parametrize("dim", [1, 3, 64, 384])
+@pytest.mark.parametrize("number", [2, 3, 7, 1000])
+def test_equal_embeddings_are_equal_whatever_the_rounding(dim: int, number: int) -> None:
+    """Their mean in single precision need not be one of them."""
+    row = torch.from_numpy(np.random.default_rng(dim).normal(size=dim)).float()
+    lists = np.array([[0, 1], [1, 0]])
+    assert intra_list_diversity(lists, row.repeat(number, 1)).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(("apart", "expected"), [(1e-3, 2.0), (3e-5, 2.0), (1e-6, 0.0)])
+def test_a_small_difference_counts_and_a_rounding_error_does_not(
+    apart: float, expected: float
+) -> None:
+    """Two items on either side of the centre, whose length is 1."""
+    embeddings = torch.tensor([[1.0, apart], [1.0, -apart]])
+    found = intra_list_diversity(np.array([[0, 1]]), embeddings)
+    assert found.tolist() == pytest.approx([expected])
 
 
 def test_what_all_embeddings_share_does_not_hide_what_differs() -> None:

@@ -21,7 +21,8 @@ def of_events(values: Values) -> Dataset:
 def found(values: Values) -> dict[str, tuple[str, list[int]]]:
     """Description and rows, by name, of what holds anything."""
     rows = np.arange(len(values))
-    slices = column_slices(of_events(values), np.zeros(len(values), dtype=np.int64), rows)
+    items = np.zeros(len(values), dtype=np.int64)
+    slices = column_slices(of_events(values), items, rows, taken=())
     return {
         name: (described, keep.nonzero()[0].tolist())
         for name, described, keep in slices
@@ -35,16 +36,16 @@ def test_few_values_are_shown_one_by_one_the_most_frequent_first() -> None:
         ("c: DE", ("c is DE", [1, 3])),
         ("c: AT", ("c is AT", [4])),  # by name where equally many
         ("c: NL", ("c is NL", [0])),
-        ("c: empty", ("no value", [2])),
+        ("c: (empty)", ("no value", [2])),
     ]
 
 
 def test_of_many_words_the_rarest_are_the_others() -> None:
     """Eleven words: a twice, all others once; h to k have no place."""
     slices = found(["a", *"kjihgfedcba"])
-    assert list(slices) == [*(f"c: {letter}" for letter in "abcdefgh"), "c: others"]
+    assert list(slices) == [*(f"c: {letter}" for letter in "abcdefgh"), "c: (others)"]
     assert slices["c: a"] == ("c is a", [0, 11])
-    assert slices["c: others"] == ("the 3 other values", [1, 2, 3])  # k, j, i
+    assert slices["c: (others)"] == ("other values: 3", [1, 2, 3])  # k, j, i
 
 
 @pytest.mark.parametrize("num_values", [MOST_VALUES, MOST_VALUES + 1])
@@ -64,7 +65,7 @@ def test_quarters_by_eye() -> None:
         "c: lower": ("above 3, up to 6", [4, 5, 6]),
         "c: higher": ("above 6, up to 9", [7, 8, 9]),
         "c: highest": ("above 9, up to 12", [10, 11, 12]),
-        "c: empty": ("no value", [13]),
+        "c: (empty)": ("no value", [13]),
     }
 
 
@@ -82,7 +83,7 @@ def test_one_word_among_numbers_makes_them_all_words() -> None:
 
 
 def test_a_column_without_any_value_is_empty() -> None:
-    assert found([None, None]) == {"c: empty": ("no value", [0, 1])}
+    assert found([None, None]) == {"c: (empty)": ("no value", [0, 1])}
 
 
 def test_items_and_events_each_have_their_rows() -> None:
@@ -93,13 +94,13 @@ def test_items_and_events_each_have_their_rows() -> None:
         item_columns={"brand": ["x", "y", "z"]},
         event_columns={"device": ["tv", "pc", None]},
     )
-    slices = column_slices(data, np.array([2, 0]), np.array([2, 1]))
+    slices = column_slices(data, np.array([2, 0]), np.array([2, 1]), taken=())
     kept = {name: keep.tolist() for name, _, keep in slices if keep.any()}
     assert kept == {
         "brand: x": [False, True],
         "brand: z": [True, False],
         "device: pc": [False, True],
-        "device: empty": [True, False],
+        "device: (empty)": [True, False],
     }
 
 
@@ -134,9 +135,55 @@ def test_quarters_of_different_numbers_are_about_equally_large(values: list[int]
     assert max(sizes) - min(sizes) <= 1
 
 
-@pytest.mark.filterwarnings("ignore:invalid value")
-@pytest.mark.parametrize("times", [1, 4])
-def test_what_is_infinite_is_in_one_slice_too(times: int) -> None:
-    """Ten numbers, and the highest of all."""
-    slices = found([*(str(number) for number in range(10)), *["inf"] * times])
-    assert sorted(row for _, rows in slices.values() for row in rows) == list(range(10 + times))
+@pytest.mark.parametrize("infinite", ["inf", "-inf", "Infinity", "nan", "1e999"])
+def test_one_that_is_not_finite_makes_them_all_words(infinite: str) -> None:
+    """Ten numbers, of which only eight have a place beside it, taken three times."""
+    slices = found([*(str(number) for number in range(10)), *[infinite] * 3])
+    assert list(slices) == [
+        f"c: {infinite}",
+        *(f"c: {number}" for number in range(7)),
+        "c: (others)",
+    ]
+    assert slices[f"c: {infinite}"] == (f"c is {infinite}", [10, 11, 12])
+    assert slices["c: (others)"] == ("other values: 3", [7, 8, 9])
+
+
+def test_values_that_look_like_our_names_are_quoted() -> None:
+    values: Values = ["(others)", "(empty)", "'(empty)'", "it's", "(", None, *"abcd"]
+    names = [
+        "c: '('",
+        "c: '(empty)'",
+        "c: '(others)'",
+        "c: ''(empty)''",
+        *(f"c: {letter}" for letter in "abcd"),
+        "c: (others)",
+        "c: (empty)",
+    ]
+    slices = found(values)
+    assert sorted(slices) == sorted(names)
+    assert slices["c: '(others)'"] == ("c is (others)", [0])
+    assert slices["c: (others)"] == ("other values: 1", [3])  # it's
+    assert slices["c: (empty)"] == ("no value", [5])
+
+
+odd = st.sampled_from(["(others)", "(empty)", "'(others)'", "'(empty)'", "''(empty)''", "(", "'"])
+
+
+@given(st.lists(st.none() | odd | texts, min_size=1))
+def test_no_two_slices_of_a_column_have_one_name(values: Values) -> None:
+    rows = np.arange(len(values))
+    slices = column_slices(of_events(values), np.zeros(len(values), dtype=np.int64), rows, taken=())
+    names = [name for name, _, _ in slices]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("words", [True, False])
+def test_a_column_that_could_be_taken_for_another_is_told_by_its_source(words: bool) -> None:
+    """`both` is in both sources, `ours` is a group that there is already."""
+    values: Values = [f"x{row}" if words else str(row) for row in range(10)]
+    cells = dict.fromkeys(("both", "ours", "free"), values)
+    events = [(row, row, TEST) for row in range(10)]
+    data = dataset(events, 10, item_columns=cells, event_columns={"both": values, "mine": values})
+    slices = column_slices(data, np.arange(10), np.arange(10), taken=["ours", "theirs"])
+    groups = {name.partition(": ")[0] for name, _, _ in slices}
+    assert groups == {"item both", "interaction both", "item ours", "free", "mine"}

@@ -35,9 +35,9 @@ def test_they_are_told_in_words() -> None:
     found = PopularityGroups.of(np.array([0, 1, 2, 3, 3]))  # middles: .5, 2 and 6 of 9
     assert found.descriptions == (
         "never in training",
-        "1 to 2 training interactions",
+        "taken by 1 to 2 in training",
         "none",
-        "3 training interactions",
+        "taken by 3 in training",
     )
 
 

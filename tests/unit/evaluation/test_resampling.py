@@ -119,7 +119,42 @@ def test_against_a_model_that_finds_nothing_there_is_no_share(row: list[float]) 
     found = Change.of(np.array(row), np.zeros(len(row)))
     assert (found.change, found.low, found.high) == (None, None, None)
     assert 0 < found.p_value <= 1
-    assert (found.is_better, found.is_worse) == (False, False)
+    assert (found.is_better, found.is_worse) == (found.p_value < 0.05, False)
+
+
+@pytest.mark.parametrize(("hits", "better"), [(0, False), (5, False), (6, True), (30, True)])
+def test_whoever_finds_anything_for_enough_users_beats_one_that_finds_nothing(
+    hits: int, better: bool
+) -> None:
+    """All have one sign by chance in 2 of 2^hits cases: 1/16 of five users, 1/32 of six."""
+    values = np.array([0.5] * hits + [0.0] * (40 - hits))
+    found = Change.of(values, np.zeros(40))
+    assert found.p_value == pytest.approx(min(1, 2 / 2**hits), abs=0.01)
+    assert (found.is_better, found.is_worse) == (better, False)
+
+
+# The two next to .05 that 10,000 flips can give.
+BELOW, ABOVE = 500 / 10_001, 501 / 10_001
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p_value", "better", "worse"),
+    [
+        (0.01, 0.3, BELOW, True, False),
+        (0.01, 0.3, ABOVE, False, False),
+        (0.0, 0.3, 0.001, False, False),
+        (-0.3, -0.01, BELOW, False, True),
+        (-0.3, -0.01, ABOVE, False, False),
+        (-0.3, 0.0, 0.001, False, False),
+        (None, None, BELOW, True, False),
+        (None, None, ABOVE, False, False),
+    ],
+)
+def test_interval_and_test_have_to_agree(
+    low: float | None, high: float | None, p_value: float, better: bool, worse: bool
+) -> None:
+    found = Change(change=low, low=low, high=high, p_value=p_value)
+    assert (found.is_better, found.is_worse) == (better, worse)
 
 
 def test_where_only_one_user_differs_a_change_still_has_numbers() -> None:

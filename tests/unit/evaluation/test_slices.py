@@ -88,7 +88,7 @@ def test_items_fall_into_the_slice_of_their_training() -> None:
     assert found["popularity: head"] == [(0, 4)]
     described = {one.name: one.description for one in find_slices(DATA, TASK, groups(DATA))}
     assert described["popularity: new"] == "never in training"
-    assert described["popularity: head"] == "2 to 3 training interactions"
+    assert described["popularity: head"] == "taken by 2 to 3 in training"
 
 
 def test_items_fall_into_the_slice_of_their_words() -> None:
@@ -167,7 +167,7 @@ def test_carried_columns_are_slices_too() -> None:
     found = held(both, task(both, TEST))
     assert found["brand: x"] == [(1, 0)]
     assert found["brand: y"] == [(0, 4), (2, 7), (3, 22)]
-    assert found["brand: empty"] == [(2, 23)]
+    assert found["brand: (empty)"] == [(2, 23)]
     assert found["device: tv"] == [(0, 4)]
     assert found["device: pc"] == [(1, 0), (2, 7), (2, 23), (3, 22)]
     assert held(data, task(data, TEST)).keys() == found.keys() - {"device: tv", "device: pc"}
@@ -238,7 +238,36 @@ def test_no_two_slices_have_one_name(
     assert len(names) == len(set(names))
 
 
+def test_a_column_of_two_sources_or_of_our_name_is_told_by_its_source() -> None:
+    events: list[Event] = [(0, 0, TEST), (1, 1, TEST)]
+    data = dataset(
+        events,
+        2,
+        item_columns={"stars": ["4", "5"], "history": ["cold", "x"], "brand": ["y", "y"]},
+        event_columns={"stars": ["5", "4"], "text": ["none", None]},
+    )
+    found = held(data, task(data, TEST))
+    assert found["item stars: 4"] == [(0, 0)]
+    assert found["interaction stars: 4"] == [(1, 1)]
+    assert found["item history: cold"] == [(0, 0)]
+    assert found["interaction text: none"] == [(0, 0)]
+    assert found["interaction text: (empty)"] == [(1, 1)]
+    assert found["brand: y"] == found["history: cold"] == [(0, 0), (1, 1)]
+    assert not {"stars: 4", "stars: 5", "history: x", "text: none", "text: (empty)"} & found.keys()
+
+
 def test_what_was_done_before_the_last_that_is_known_has_no_pause() -> None:
     """A random split tests what came between."""
     data = dataset([(0, 0, TRAIN, 0), (0, 1, TEST, 1), (0, 2, TRAIN, 100)], 3)
-    assert "pause: up to a day" not in held(data, task(data, TEST))
+    assert not any(name.startswith("pause") for name in held(data, task(data, TEST)))
+
+
+@pytest.mark.parametrize("days", [0.5, 3.0, 20.0, 99.0])
+def test_nor_is_it_in_the_slice_of_who_came_later(days: float) -> None:
+    """User 0 was tested `days` before the last that is known, user 1 a day after it."""
+    events = [(0, 0, TEST, 0), (0, 1, TRAIN, days), (1, 0, TRAIN, 0), (1, 1, TEST, 1)]
+    data = dataset(events, 2)
+    found = held(data, task(data, TEST))
+    assert {name: found[name] for name in found if name.startswith("pause")} == {
+        "pause: up to a day": [(1, 1)]
+    }

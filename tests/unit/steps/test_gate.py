@@ -108,7 +108,7 @@ def test_it_is_forced_only_with_a_reason_which_is_recorded(shop_run: Run, tmp_pa
     [
         ({"margin": -0.1}, "gate: margin: expected a margin from 0 to below 1, found '-0.1"),
         ({"coverage_margin": 1.0}, "gate: coverage_margin: expected a margin"),
-        ({"guarded_slices": ["histroy: cold"]}, "expected a slice of as if new, history"),
+        ({"guarded_slices": ["histroy: cold"]}, "expected one of history: cold, history: few"),
         ({"guarded_slices": ["history: cold=2"]}, "expected a margin from 0 to below 1, found 2"),
     ],
 )

@@ -1,5 +1,6 @@
 """Metrics and decisions as Markdown: for the UI, a pull request or a chat."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from towerflow.evaluation.gating import OPEN, Decision, in_words
@@ -69,5 +70,6 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str]:
 
 
 def _cell(text: str) -> str:
-    """Text of the data can neither end a cell nor begin a tag."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    """On one line; text of the data can't end a cell, begin a tag, or make a link or a picture."""
+    escaped = re.sub(r"([\\|\[`])", r"\\\1", " ".join(text.split()))
+    return escaped.replace("<", "&lt;")
