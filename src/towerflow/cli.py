@@ -120,6 +120,7 @@ def run(
 ) -> None:
     """Run the retrain pipeline on this machine, from raw data to a published index."""
     recipe_text = resolve_recipe(recipe)
+    gate = cli_gate.arguments(gate_margin, guarded_slice, slice_margin, coverage_margin, force)
     source = find_data(items, interactions, preset, column or [], item_template, announce)
     resolve_precision(precision, torch.device(devices()[0]))
     encoder = cli_encoder.choose_encoder(model, cache_folder(), announce)
@@ -153,11 +154,7 @@ def run(
         "split_seed": split_seed,
         "hide_history": hide_history,
         "sampled_negatives": sampled_negatives,
-        "gate_margin": gate_margin,
-        "guarded_slices": guarded_slice or list(cli_gate.DEFAULTS.guarded_slices),
-        "slice_margin": slice_margin,
-        "coverage_margin": coverage_margin,
-        "force": force,
+        **gate,
         "previous_dataset": absolute(previous_dataset) if previous_dataset else "",
         "max_rejected_share": max_rejected_share,
         "unknown_items": unknown_items.value,

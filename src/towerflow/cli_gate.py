@@ -1,6 +1,6 @@
 """Options of the gate: what a new model may lose against the live one."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -21,7 +21,8 @@ GuardedSlices = Annotated[
     list[str] | None,
     typer.Option(
         "--guarded-slice",
-        help="A slice that must not fall, as 'history: cold' or 'popularity: *=0.05'; repeat.",
+        help="A slice that must not fall, as 'history: cold' or 'popularity: *=0.05'; repeat. "
+        "They are guarded in place of the usual ones; '' alone: none.",
         show_default=", ".join(DEFAULTS.guarded_slices),
         rich_help_panel=PANEL,
     ),
@@ -47,3 +48,26 @@ Force = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+
+
+def arguments(
+    margin: float,
+    guarded_slices: list[str] | None,
+    slice_margin: float,
+    coverage_margin: float,
+    force: str,
+) -> dict[str, Any]:
+    """For the pipeline; a mistake in them is told before anything runs.
+
+    Raises:
+        InputError: a margin that is none, or a slice that there can't be.
+    """
+    guarded = DEFAULTS.guarded_slices if guarded_slices is None else filter(None, guarded_slices)
+    config = GateConfig.parse(margin, guarded, slice_margin, coverage_margin)
+    return {
+        "gate_margin": config.margin,
+        "guarded_slices": list(config.guarded_slices),
+        "slice_margin": config.slice_margin,
+        "coverage_margin": config.coverage_margin,
+        "force": force,
+    }

@@ -183,3 +183,19 @@ def test_a_worse_model_is_not_published(
     assert "gate closed" in done.stdout
     assert "not published: ndcg@10" in done.stdout
     assert (folder / "towerflow-out/releases/shop/current.json").read_text() == before
+
+
+def test_it_is_published_if_that_is_forced_and_the_release_says_why(
+    first: subprocess.CompletedProcess[str], folder: Path, tiny_encoder: Path
+) -> None:
+    """The last of this module: what is live is another model from here on."""
+    done = run(folder, tiny_encoder, "--recipe", "popularity", "--force", "the other one offends")
+    assert done.returncode == 0, done.stderr
+    assert "gate open: forced: the other one offends; else closed by " in done.stdout
+    root = folder / "towerflow-out/releases/shop"
+    live = json.loads((root / "current.json").read_text())["release_id"]
+    manifest = json.loads((root / "releases" / live / "manifest.json").read_text())
+    assert manifest["details"]["decision"]["forced"] == "the other one offends"
+    assert json.loads((root / "releases" / live / "model/config.json").read_text()) == {
+        "kind": "popularity"
+    }

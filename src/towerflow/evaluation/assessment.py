@@ -31,6 +31,7 @@ class HeldOut:
         embeddings: `[num_items, embedding_dim]` of today's encoder.
         task: for whom, and what is right.
         popularity: `[num_items]` users who took each in training.
+        num_trained: users of training.
         groups: of the items, by popularity.
     """
 
@@ -38,6 +39,7 @@ class HeldOut:
     embeddings: Tensor
     task: Task
     popularity: IntArray
+    num_trained: int
     groups: PopularityGroups
 
 
@@ -72,7 +74,7 @@ def judge(
     shown = exposure(lists, test.data.num_items)
     per_user = {
         **result.per_user,
-        f"novelty@{LIST_LENGTH}": novelty(lists, test.popularity, test.data.num_users),
+        f"novelty@{LIST_LENGTH}": novelty(lists, test.popularity, test.num_trained),
         f"intra_list_diversity@{LIST_LENGTH}": intra_list_diversity(lists, test.embeddings),
     }
     return Judged(

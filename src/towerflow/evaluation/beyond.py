@@ -11,6 +11,7 @@ from towerflow.interactions.histories import IntArray
 from towerflow.retrieval.topk import NO_ITEM
 
 ROUNDING: Final = 1e-5  # share of an embedding's length below which a difference is none
+ROWS_AT_ONCE: Final = 8_192
 LISTS_AT_ONCE: Final = 512  # bounds the memory, not the result
 
 
@@ -64,9 +65,7 @@ def intra_list_diversity(recommended: IntArray, embeddings: Tensor) -> Floats:
         recommended: `[num_users, depth]`.
         embeddings: `[num_items, embedding_dim]`; zeros for an item without text.
     """
-    num_written = int(embeddings.any(dim=1).sum())
-    total = embeddings.sum(dim=0, dtype=torch.float64)
-    centre = (total / max(1, num_written)).to(embeddings.dtype)
+    centre = _centre(embeddings)
     result = np.zeros(len(recommended))
     for start in range(0, len(recommended), LISTS_AT_ONCE):
         items = torch.from_numpy(recommended[start : start + LISTS_AT_ONCE])
@@ -82,3 +81,14 @@ def intra_list_diversity(recommended: IntArray, embeddings: Tensor) -> Floats:
         diversity = torch.where(size > 1, 1 - cosines / pairs, 0.0)
         result[start : start + LISTS_AT_ONCE] = diversity.numpy()
     return result
+
+
+def _centre(embeddings: Tensor) -> Tensor:
+    """`[embedding_dim]` mean of those that are not 0."""
+    total = torch.zeros(embeddings.shape[1], dtype=torch.float64)
+    num_written = 0
+    for start in range(0, len(embeddings), ROWS_AT_ONCE):
+        block = embeddings[start : start + ROWS_AT_ONCE]
+        total += block.sum(dim=0, dtype=torch.float64)
+        num_written += int(block.any(dim=1).sum())
+    return (total / max(1, num_written)).to(embeddings.dtype)

@@ -21,6 +21,7 @@ from towerflow.models.retrieval_model import RetrievalModel
 DIMS: Final = (32, 64, 128, 256, 512, 1024, 2048, 4096)
 FIRST_ROWS: Final = "first rows"
 TRAINED_ROWS: Final = "trained rows"
+ITEM_VECTORS: Final = "item vectors"
 MAX_DIM: Final = 4096  # beyond, singular values take minutes, and no table is meant to be so wide
 
 
@@ -49,7 +50,7 @@ def spectra(
         found.append(spectrum(TRAINED_ROWS, model.trained_items))
     vectors = model.item_vectors(embeddings)
     if vectors.shape[1] <= MAX_DIM:
-        found.append(spectrum("item vectors", vectors))
+        found.append(spectrum(ITEM_VECTORS, vectors))
     return found
 
 

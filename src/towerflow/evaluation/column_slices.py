@@ -64,7 +64,9 @@ def _quarters(name: str, numbers: NDArray[np.float64]) -> Iterator[Found]:
     low = -np.inf
     for quarter, high in zip(QUARTERS, bounds[1:], strict=True):
         keep = (low < numbers) & (numbers <= high)
-        described = f"up to {high:g}" if low == -np.inf else f"above {low:g}, up to {high:g}"
+        described = (
+            f"up to {high:.12g}" if low == -np.inf else f"above {low:.12g}, up to {high:.12g}"
+        )
         yield f"{name}: {quarter}", described, keep
         low = high
     yield f"{name}: (empty)", "no value", np.isnan(numbers)

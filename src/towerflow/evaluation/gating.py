@@ -2,11 +2,11 @@
 
 import fnmatch
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from towerflow.errors import InputError
 from towerflow.evaluation.metrics_file import EvaluationMetrics, SliceMetrics
@@ -37,6 +37,31 @@ class GateConfig(BaseModel):
     )
     slice_margin: Margin = Field(default=0.1, description="Of guarded slices without their own.")
     coverage_margin: Margin = Field(default=0.25, description="Of the coverage of the catalogue.")
+
+    @classmethod
+    def parse(
+        cls,
+        margin: float,
+        guarded_slices: Iterable[str],
+        slice_margin: float,
+        coverage_margin: float,
+    ) -> Self:
+        """From what a person gave.
+
+        Raises:
+            InputError: a margin that is none, or a slice that there can't be.
+        """
+        try:
+            config = cls(
+                margin=margin,
+                guarded_slices=tuple(guarded_slices),
+                slice_margin=slice_margin,
+                coverage_margin=coverage_margin,
+            )
+        except ValidationError as error:
+            raise InputError.from_validation("gate", "a margin from 0 to below 1", error) from error
+        _parse(config, None)
+        return config
 
 
 class Outcome(StrEnum):
@@ -96,7 +121,7 @@ def decide(
     Raises:
         InputError: a guarded slice of a kind that there is not.
     """
-    guards = [_parse(one, config.slice_margin, metrics) for one in config.guarded_slices]
+    guards = _parse(config, metrics.slices)
     checks = [_health(metrics), *_protocol(metrics)]
     champion = metrics.champion
     if live is not None:
@@ -134,8 +159,9 @@ def _health(metrics: EvaluationMetrics) -> Check:
     problems = metrics.health.problems()
     if problems:
         return Check(name="vectors", outcome=Outcome.FAILED, detail="; ".join(problems))
-    detail = f"all finite, {metrics.health.effective_rank:.1f} of {metrics.health.dim} directions"
-    return Check(name="vectors", outcome=Outcome.PASSED, detail=detail)
+    rank = metrics.health.effective_rank
+    used = "" if rank is None else f", {rank:.1f} of {metrics.health.dim} directions"
+    return Check(name="vectors", outcome=Outcome.PASSED, detail=f"all finite{used}")
 
 
 def _protocol(metrics: EvaluationMetrics) -> Iterator[Check]:
@@ -145,6 +171,9 @@ def _protocol(metrics: EvaluationMetrics) -> Iterator[Check]:
 
 
 def _same_champion(metrics: EvaluationMetrics, live: str) -> Check:
+    if metrics.unmeasured:
+        detail = f"{live} is live, but could not be measured: {metrics.unmeasured}"
+        return Check(name="champion", outcome=Outcome.FAILED, detail=detail)
     measured = metrics.champion.release if metrics.champion else "none"
     if measured == live:
         return Check(name="champion", outcome=Outcome.PASSED, detail=f"{live}, scored anew")
@@ -156,6 +185,9 @@ def _comparable(metrics: EvaluationMetrics) -> Iterator[Check]:
     champion = metrics.champion
     if champion and champion.not_comparable:
         detail = f"the champion may have been trained on what is tested: {champion.not_comparable}"
+        yield Check(name="comparable", outcome=Outcome.FAILED, detail=detail)
+    if metrics.not_comparable:
+        detail = f"the model may have been trained on what is tested: {metrics.not_comparable}"
         yield Check(name="comparable", outcome=Outcome.FAILED, detail=detail)
 
 
@@ -252,31 +284,35 @@ def in_words(change: Change) -> str:
     return f"{change.change:+.1%} (95 %: {change.low:+.1%} to {change.high:+.1%})"
 
 
-def _parse(guard: str, margin: float, metrics: EvaluationMetrics) -> _Guard:
-    """`history: few-shot` or `history: *=0.05`."""
-    pattern, _, own = guard.rpartition("=")
-    try:
-        parsed = _Guard(pattern, float(own), must_show=True)
-    except ValueError:  # there is no =, or it belongs to the name
-        parsed = _Guard(guard, margin, must_show=False)
-    if guard in metrics.slices:
-        parsed = _Guard(guard, margin, must_show=False)
-    if not 0 <= parsed.margin < 1:
-        raise InputError(
-            "guarded_slices", field=guard, expected="a margin from 0 to below 1", found=own
-        )
-    _require_known(guard, parsed.pattern, metrics)
-    return parsed
+def _parse(config: GateConfig, slices: Mapping[str, SliceMetrics] | None) -> list[_Guard]:
+    """Those as `history: few-shot` or `history: *=0.05`; without `slices`, columns aren't known."""
+    guards = []
+    for guard in config.guarded_slices:
+        pattern, _, own = guard.rpartition("=")
+        try:
+            parsed = _Guard(pattern, float(own), must_show=True)
+        except ValueError:  # there is no =, or it belongs to the name
+            parsed = _Guard(guard, config.slice_margin, must_show=False)
+        if slices is not None and guard in slices:
+            parsed = _Guard(guard, config.slice_margin, must_show=False)
+        if not 0 <= parsed.margin < 1:
+            raise InputError(
+                "guarded_slices", field=guard, expected="a margin from 0 to below 1", found=own
+            )
+        _require_known(guard, parsed.pattern, slices)
+        guards.append(parsed)
+    return guards
 
 
-def _require_known(guard: str, pattern: str, metrics: EvaluationMetrics) -> None:
+def _require_known(guard: str, pattern: str, slices: Mapping[str, SliceMetrics] | None) -> None:
     """Refuse what can't be a slice; those of a column come and go with the data, others do not."""
     known = {f"{group}: {name}" for group, names in BUILT_IN.items() for name in names}
-    known |= {name for name in metrics.slices if not name.startswith(f"{AS_IF_NEW}: ")}
+    known |= {name for name in slices or () if not name.startswith(f"{AS_IF_NEW}: ")}
     if any(_matches(name, pattern) for name in known):
         return
     group = pattern.partition(": ")[0]
-    if group in BUILT_IN or group not in {name.partition(": ")[0] for name in known}:
+    may_be_column = slices is None or group in {name.partition(": ")[0] for name in known}
+    if group in {*BUILT_IN, AS_IF_NEW} or not may_be_column:
         raise InputError(
             "guarded_slices",
             field=guard,

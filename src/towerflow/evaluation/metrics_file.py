@@ -63,7 +63,16 @@ class EvaluationMetrics(BaseModel):
     model: dict[str, float]
     intervals: dict[str, Interval] = Field(description="Of those means that are over users.")
     baselines: dict[str, dict[str, float]] = Field(description="The same metrics, per baseline.")
-    champion: ChampionMetrics | None = Field(description="Null if nothing is live.")
+    champion: ChampionMetrics | None = Field(
+        description="Null if nothing is live, or if it could not be scored."
+    )
+    unmeasured: str = Field(
+        default="", description="Why what is live could not be scored; empty if it was."
+    )
+    not_comparable: str = Field(
+        default="",
+        description="Why the model may have been trained on the test; empty if it hardly can.",
+    )
     changes: dict[str, Change] = Field(
         description="Of the primary metric, against each baseline and `champion`."
     )

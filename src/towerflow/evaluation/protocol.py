@@ -52,10 +52,12 @@ class Result:
     Attributes:
         per_user: `[num_users]` each.
         recommended: `[num_users, depth]` item indices, NO_ITEM where there is none.
+        broken_users: how many have a vector that is not finite, and no list.
     """
 
     per_user: dict[str, Floats]
     recommended: IntArray
+    broken_users: int = 0
 
     def means(self) -> dict[str, float]:
         """Mean over users."""
@@ -130,6 +132,7 @@ def evaluate_model(
     search = ExactTopK(vectors, hidden)
     seen = task.seen or task.histories
     recommended = [np.empty((0, depth), dtype=np.int64)]
+    broken_users = 0
     for start in range(0, len(task.users), USERS_AT_ONCE):
         block = np.arange(start, min(start + USERS_AT_ONCE, len(task.users)))
         users, lost = _finite(model.user_vectors(task.histories.take(block), embeddings).cpu())
@@ -141,9 +144,10 @@ def evaluate_model(
             only=None if task.candidates is None else task.candidates.take(block),
         ).items
         found[lost] = NO_ITEM
+        broken_users += len(lost)
         recommended.append(found)
     items = np.concatenate(recommended)
-    return Result(measure(items, task.relevant, cutoffs), items)
+    return Result(measure(items, task.relevant, cutoffs), items, broken_users)
 
 
 def measure(

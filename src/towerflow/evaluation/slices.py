@@ -1,8 +1,8 @@
 """Parts of a test: who the users are, what they were to be given, when."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from typing import Final
 
 import numpy as np
@@ -88,11 +88,15 @@ def measure_slice(part: Slice, task: Task, result: Result) -> SliceResult:
 
 def _by_name(found: Iterable[Slice]) -> Iterator[Slice]:
     """The same; where columns and values make one name twice, it is counted."""
-    times: Counter[str] = Counter()
+    used: set[str] = set()
     for one in found:
-        times[one.name] += 1
-        again = times[one.name] > 1
-        yield replace(one, name=f"{one.name} ({times[one.name]})") if again else one
+        name = next(
+            name
+            for name in chain([one.name], (f"{one.name} ({number})" for number in count(2)))
+            if name not in used
+        )
+        used.add(name)
+        yield replace(one, name=name)
 
 
 def _by_history(task: Task) -> Iterator[Slice]:
@@ -123,7 +127,8 @@ def _by_text(data: Dataset, task: Task) -> Iterator[Slice]:
     ranges = ((1, first), (first + 1, second), (second + 1, int(words.max())))
     for name, (low, high) in zip(TEXTS[1:], ranges, strict=True):
         keep = (low <= of_relevant) & (of_relevant <= high)
-        yield Slice(f"text: {name}", f"{low} to {high} words", keep)
+        described = f"{low} to {high}" if low < high else f"{low}"
+        yield Slice(f"text: {name}", f"{described} words", keep)
 
 
 def _by_pause(data: Dataset, task: Task) -> Iterator[Slice]:

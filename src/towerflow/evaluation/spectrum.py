@@ -37,7 +37,8 @@ def spectrum(table: str, rows: Tensor) -> Spectrum:
 
     A table of zeros, or of nothing, has abundance and rank 0.
     """
-    values = singular_values(rows[rows.isfinite().all(dim=1)])
+    finite = rows.isfinite().all(dim=1)
+    values = singular_values(rows if finite.all() else rows[finite])
     largest = float(values[0])
     if not largest > 0:
         return Spectrum(

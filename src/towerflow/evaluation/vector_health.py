@@ -2,33 +2,31 @@
 
 from typing import Final
 
-import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from towerflow.evaluation.spectrum import spectrum
-from towerflow.interactions.histories import ItemLists
 from towerflow.models.retrieval_model import RetrievalModel
 
-SAMPLED_USERS: Final = 4096
 MOST_STRETCHED: Final = 1_000.0  # longest over median length
 ENOUGH_DIRECTIONS: Final = 8.0
 
 
 class VectorHealth(BaseModel):
-    """What the item vectors, and user vectors of a sample of users, look like."""
+    """What the item vectors look like, and whether there are user vectors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     dim: int = Field(description="Columns of a vector.")
     num_items: int
     broken_items: int = Field(description="Item vectors with NaN or infinity.")
-    broken_users: int = Field(description="User vectors with them, of up to 4,096 test users.")
+    broken_users: int = Field(description="User vectors with them.")
     zero_items: int = Field(description="Item vectors of length 0, whose items score 0.")
     median_norm: float = Field(description="Of item vectors that are finite and not 0.")
     longest_norm: float = Field(description="Of the same.")
-    effective_rank: float = Field(description="Directions that share their weight.")
+    effective_rank: float | None = Field(
+        description="Directions that share their weight; null for vectors of very many columns."
+    )
 
     def problems(self) -> list[str]:
         """What must not be served, in words; empty if nothing."""
@@ -40,12 +38,13 @@ class VectorHealth(BaseModel):
             )
         if self.zero_items + self.broken_items == self.num_items:
             found.append("no item has a vector")
-        elif self.longest_norm > MOST_STRETCHED * self.median_norm:
+        # Of one column, lengths are scores: how often an item was taken.
+        elif self.dim > 1 and self.longest_norm > MOST_STRETCHED * self.median_norm:
             found.append(
                 f"the longest item vector is {self.longest_norm / self.median_norm:,.0f} times as "
                 f"long as the median one; {MOST_STRETCHED:,.0f} are allowed"
             )
-        if self.effective_rank < self.least_rank:
+        if self.effective_rank is not None and self.effective_rank < self.least_rank:
             found.append(
                 f"item vectors have collapsed: {self.effective_rank:.1f} of {self.dim} directions "
                 f"carry anything; at least {self.least_rank:.1f} are expected"
@@ -59,27 +58,31 @@ class VectorHealth(BaseModel):
 
 
 @torch.inference_mode()
-def vector_health(model: RetrievalModel, embeddings: Tensor, histories: ItemLists) -> VectorHealth:
-    """Look at the vectors of `model`.
+def vector_health(
+    model: RetrievalModel,
+    embeddings: Tensor,
+    broken_users: int,
+    effective_rank: float | None,
+) -> VectorHealth:
+    """Look at the item vectors of `model`.
 
     Args:
         model: what is judged.
         embeddings: `[num_items, embedding_dim]`.
-        histories: of the test users.
+        broken_users: how many test users' vectors are not finite.
+        effective_rank: of the item vectors, if it is known.
     """
     items = model.item_vectors(embeddings).cpu()
-    sample = np.linspace(0, len(histories) - 1, min(SAMPLED_USERS, len(histories))).astype(int)
-    users = model.user_vectors(histories.take(sample), embeddings).cpu()
     finite = items.isfinite().all(dim=1)
-    norms = items[finite].double().norm(dim=1)
+    norms = torch.linalg.vector_norm(items, dim=1, dtype=torch.float64)[finite]
     positive = norms[norms > 0]
     return VectorHealth(
         dim=items.shape[1],
         num_items=len(items),
         broken_items=int((~finite).sum()),
-        broken_users=int((~users.isfinite().all(dim=1)).sum()),
+        broken_users=broken_users,
         zero_items=int((norms == 0).sum()),
         median_norm=float(positive.median()) if len(positive) else 0.0,
         longest_norm=float(positive.max()) if len(positive) else 0.0,
-        effective_rank=spectrum("", items).effective_rank,
+        effective_rank=effective_rank,
     )

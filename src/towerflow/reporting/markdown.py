@@ -20,6 +20,7 @@ def summarise(metrics: EvaluationMetrics, record: TrainingRecord) -> str:
         f"95 % interval {interval.low:.4f} to {interval.high:.4f}, over {metrics.num_users:,} "
         f"users and {metrics.num_items:,} items. Protocol: {metrics.protocol}.",
         "",
+        *(f"- mind: {_cell(doubt)}" for doubt in _doubts(metrics)),
         *(
             f"- against {name}: {in_words(change)}, p = {change.p_value:.4f}"
             for name, change in metrics.changes.items()
@@ -52,6 +53,18 @@ def summarise_decision(decision: Decision) -> str:
     checks = ((check.name, check.outcome.value, check.detail) for check in decision.checks)
     lines = [f"# {verdict}", "", _cell(decision.reason), ""]
     return "\n".join([*lines, *_table(("check", "outcome", "found"), checks), ""])
+
+
+def _doubts(metrics: EvaluationMetrics) -> Iterable[str]:
+    if not metrics.is_full_ranking:
+        yield "only drawn items were ranked, which can order models wrongly"
+    if metrics.not_comparable:
+        yield f"the model may have been trained on what is tested: {metrics.not_comparable}"
+    if metrics.unmeasured:
+        yield f"what is live could not be scored: {metrics.unmeasured}"
+    if metrics.champion and metrics.champion.not_comparable:
+        why = metrics.champion.not_comparable
+        yield f"the champion may have been trained on what is tested: {why}"
 
 
 def _rows(metrics: EvaluationMetrics) -> Iterable[tuple[str, ...]]:

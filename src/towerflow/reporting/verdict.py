@@ -83,6 +83,13 @@ def _of_test(metrics: EvaluationMetrics, split_kind: str) -> Iterator[str]:
 def _of_models(metrics: EvaluationMetrics) -> Iterator[str]:
     for problem in metrics.health.problems():
         yield f"The vectors must not be served: {problem}."
+    if metrics.not_comparable:
+        yield (
+            "The model may have been trained on what is tested here, so its figures may be too "
+            f"good: {metrics.not_comparable}."
+        )
+    if metrics.unmeasured:
+        yield f"What is live could not be scored: {metrics.unmeasured}."
     champion = metrics.champion
     if champion and champion.not_comparable:
         yield (
@@ -105,9 +112,10 @@ def _standing(metrics: EvaluationMetrics, key: str, name: str, other: dict[str, 
     figures = f"{metric_name(primary)} {figure(metrics.primary)} against {figure(other[primary])}"
     if change is None:
         return Standing(name, "not compared", "", figures, "open")
-    is_doubtful = not metrics.is_full_ranking or (
-        key == CHAMPION and metrics.champion is not None and bool(metrics.champion.not_comparable)
-    )
+    doubts = metrics.not_comparable
+    if key == CHAMPION and metrics.champion is not None:
+        doubts += metrics.champion.not_comparable
+    is_doubtful = not metrics.is_full_ranking or bool(doubts)
     sign = "doubtful" if is_doubtful else _sign(change)
     return Standing(name, *_said(change, metrics.primary), figures, sign)
 

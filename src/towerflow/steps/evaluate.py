@@ -1,5 +1,6 @@
 """`evaluate`: how good the model is on the test split, beside baselines and champion."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,7 @@ from towerflow import schema
 from towerflow.embedding.item_embeddings import ItemEmbeddings
 from towerflow.errors import InputError
 from towerflow.evaluation.assessment import HeldOut, Judged, as_if_new, judge, slice_all
-from towerflow.evaluation.collapse import spectra
+from towerflow.evaluation.collapse import ITEM_VECTORS, spectra
 from towerflow.evaluation.live_model import LiveModel, live_model
 from towerflow.evaluation.metrics_file import (
     CHAMPION,
@@ -24,10 +25,12 @@ from towerflow.evaluation.metrics_file import (
 from towerflow.evaluation.popularity_groups import PopularityGroups
 from towerflow.evaluation.protocol import PRIMARY_METRIC, task
 from towerflow.evaluation.resampling import Change, Interval
+from towerflow.evaluation.spectrum import Spectrum
 from towerflow.evaluation.training_record import TrainingRecord
 from towerflow.evaluation.vector_health import vector_health
 from towerflow.interactions.dataset import Dataset
 from towerflow.interactions.histories import IntArray
+from towerflow.interactions.trained_on import TrainedOn
 from towerflow.models.content_mean import ContentMean, ContentMeanConfig
 from towerflow.models.files import load_model_for
 from towerflow.models.popularity import Popularity
@@ -86,7 +89,7 @@ def evaluate(
     record = TrainingRecord.of_model(model, model_manifest)
     candidate = load_model_for(model, data.item_ids, data.user_ids)
     test = _test(dataset, data, content, hide_history, sampled_negatives)
-    live = live_model(release_root, data, content) if release_root else None
+    live, unmeasured = _live(release_root, data, content)
 
     own = judge(candidate, content.embeddings, test)
     champion = judge(live.model, live.embeddings, test, live.unranked) if live else None
@@ -95,6 +98,7 @@ def evaluate(
         for name, baseline in _baselines(data, content).items()
     }
     others = {**({CHAMPION: champion} if champion else {}), **baselines}
+    found = spectra(candidate, content.embeddings, data.has_text, test.popularity)
     measured = EvaluationMetrics(
         primary_metric=PRIMARY_METRIC,
         protocol=_protocol(data, sampled_negatives, hide_history=hide_history),
@@ -105,14 +109,18 @@ def evaluate(
         intervals={name: Interval.of(values) for name, values in own.per_user.items()},
         baselines={name: baseline.means for name, baseline in baselines.items()},
         champion=_champion(live, champion) if live and champion else None,
+        unmeasured=unmeasured,
+        not_comparable=TrainedOn.of(model, model_manifest.details).why_not_judged_on(data),
         changes={name: Change.of(own.primary, other.primary) for name, other in others.items()},
         slices={
             **slice_all(test, own, champion),
             **dict(as_if_new(test, candidate, content.embeddings)),
         },
         exposure=own.exposure,
-        health=vector_health(candidate, content.embeddings, test.task.histories),
-        spectra=spectra(candidate, content.embeddings, data.has_text, test.popularity),
+        health=vector_health(
+            candidate, content.embeddings, own.result.broken_users, _effective_rank(found)
+        ),
+        spectra=found,
         serves_new_items=candidate.serves_new_items,
         dataset=data.content_hash,
     )
@@ -129,10 +137,24 @@ def evaluate(
             "model": model_manifest.content_hash,
         }
         write_text(report, page)
+    if unmeasured:
+        print(f"towerflow: warning: the champion could not be measured: {unmeasured}", flush=True)
     if sampled_negatives:
         print(f"towerflow: warning: {SAMPLED_WARNING}", flush=True)
     print(f"towerflow: {record.title}: {PRIMARY_METRIC} {measured.primary:.4f}", flush=True)
     return {name: own.means[name] for name in IN_THE_UI}
+
+
+def _live(
+    release_root: str, data: Dataset, content: ItemEmbeddings
+) -> tuple[LiveModel | None, str]:
+    """The champion, or why it can't be asked: a model of an older version must not block a root."""
+    if not release_root:
+        return None, ""
+    try:
+        return live_model(release_root, data, content), ""
+    except InputError as error:
+        return None, str(error).rstrip(".")
 
 
 def _test(
@@ -143,15 +165,17 @@ def _test(
         raise InputError(
             dataset, expected=f"users to test on (split {data.split_kind})", found="none"
         )
-    popularity = _users_of_items(data)
-    return HeldOut(data, content.embeddings, posed, popularity, PopularityGroups.of(popularity))
+    popularity, num_trained = _users_of_items(data)
+    groups = PopularityGroups.of(popularity)
+    return HeldOut(data, content.embeddings, posed, popularity, num_trained, groups)
 
 
-def _users_of_items(data: Dataset) -> IntArray:
-    """`[num_items]` how many users took each in training."""
+def _users_of_items(data: Dataset) -> tuple[IntArray, int]:
+    """`[num_items]` how many users took each in training, and how many users there are in it."""
     train = data.split == Split.TRAIN.value
     pairs = np.unique(data.item_index[train] * data.num_users + data.user_index[train])
-    return np.bincount(pairs // data.num_users, minlength=data.num_items)
+    counts = np.bincount(pairs // data.num_users, minlength=data.num_items)
+    return counts, len(np.unique(data.user_index[train]))
 
 
 def _baselines(data: Dataset, content: ItemEmbeddings) -> dict[str, RetrievalModel]:
@@ -159,6 +183,11 @@ def _baselines(data: Dataset, content: ItemEmbeddings) -> dict[str, RetrievalMod
         "popularity": Popularity.fit(data.lists(Split.TRAIN), data.num_items),
         "content_mean": ContentMean.fit(content.embeddings, ContentMeanConfig()),
     }
+
+
+def _effective_rank(found: Sequence[Spectrum]) -> float | None:
+    """That of the item vectors; they are left out of the spectra if they are very wide."""
+    return next((one.effective_rank for one in found if one.table == ITEM_VECTORS), None)
 
 
 def _champion(live: LiveModel, judged: Judged) -> ChampionMetrics:

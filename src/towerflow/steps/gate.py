@@ -3,9 +3,6 @@
 from pathlib import Path
 from typing import Final
 
-from pydantic import ValidationError
-
-from towerflow.errors import InputError
 from towerflow.evaluation.gating import Decision, GateConfig, decide
 from towerflow.evaluation.metrics_file import EvaluationMetrics
 from towerflow.reporting.markdown import summarise_decision
@@ -50,15 +47,7 @@ def gate(
         InputError: a margin that is none, a guarded slice of a kind that there is not, or a damaged
             release root.
     """
-    try:
-        config = GateConfig(
-            margin=margin,
-            guarded_slices=tuple(guarded_slices),
-            slice_margin=slice_margin,
-            coverage_margin=coverage_margin,
-        )
-    except ValidationError as error:
-        raise InputError.from_validation("gate", "a margin from 0 to below 1", error) from error
+    config = GateConfig.parse(margin, guarded_slices, slice_margin, coverage_margin)
     metrics_hash = open_artifact(metrics, ArtifactKind.METRICS).content_hash
     champion = current_release(Path(release_root))
     challenger = EvaluationMetrics.read(metrics)

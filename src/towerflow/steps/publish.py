@@ -10,7 +10,7 @@ from towerflow.errors import InputError
 from towerflow.evaluation.gating import OPEN
 from towerflow.evaluation.metrics_file import METRICS_FILE
 from towerflow.retrieval.releases import current_release, point_to, release_folder
-from towerflow.schema import ArtifactKind
+from towerflow.schema import ArtifactKind, Manifest
 from towerflow.steps.gate import DECISION_FILE, read_decision
 from towerflow.storage.artifact import new_artifact, open_artifact
 
@@ -40,6 +40,11 @@ def publish(index: Path, metrics: Path, decision: Path, release_root: str) -> st
     decided = read_decision(decision)
     if decided.decision != OPEN:
         raise InputError(decision, expected="an open gate", found=decided.reason)
+    _require_one_model(index, index_manifest, metrics_manifest)
+    if decision_manifest.inputs.get("metrics", metrics_manifest.content_hash) != (
+        metrics_manifest.content_hash
+    ):
+        raise InputError(decision, expected="a decision about these metrics", found="another")
     # Not of the metrics: the same index beside another champion is the same release.
     made_of = f"{index_manifest.content_hash} {decided.forced}"
     release_id = f"r-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}"
@@ -66,11 +71,10 @@ def publish(index: Path, metrics: Path, decision: Path, release_root: str) -> st
                 "decision": decision_manifest.content_hash,
             }
     live = current_release(root)
-    decided_on = (folder.name, decided.champion_release)
-    if live is not None and decided.champion_release is not None and live.name not in decided_on:
+    if live is not None and live.name not in (folder.name, decided.champion_release):
         raise InputError(
             root,
-            expected=f"{decided.champion_release} live, which the decision was about",
+            expected=f"{decided.champion_release or 'nothing'} live, as when it was decided",
             found=f"{live.name}, published meanwhile",
             hint="run again",
         )
@@ -80,3 +84,10 @@ def publish(index: Path, metrics: Path, decision: Path, release_root: str) -> st
         point_to(root, release_id, datetime.datetime.now(datetime.UTC).isoformat())
         print(f"towerflow: {release_id} is now the current release", flush=True)
     return release_id
+
+
+def _require_one_model(index: Path, indexed: Manifest, measured: Manifest) -> None:
+    """What a refresh takes out of a release doesn't say which model it is of."""
+    models = (indexed.inputs.get("model"), measured.inputs.get("model"))
+    if None not in models and models[0] != models[1]:
+        raise InputError(index, expected="an Index of the model that was measured", found="another")

@@ -21,7 +21,7 @@ from towerflow.models.retrieval_model import RetrievalModel
 from towerflow.progress import progress
 from towerflow.recipes import Recipe, load_recipe
 from towerflow.retrieval.release import MODEL_FOLDER
-from towerflow.schema import TOOK, ArtifactKind
+from towerflow.schema import TOOK, ArtifactKind, Manifest
 from towerflow.storage.artifact import new_artifact, open_artifact, read_manifest
 from towerflow.training.checkpoint import Checkpoint, Epoch
 from towerflow.training.fit import Fitting, fit
@@ -63,9 +63,11 @@ def train(
     data = Dataset.open(dataset)
     content = ItemEmbeddings.open_for(item_embeddings, data.content_hash, data.num_items)
     inputs = {"dataset": data.content_hash, "item_embeddings": content.content_hash}
-    initial = None
+    initial, trained_before = None, None
     if initial_model:
-        initial, inputs["initial_model"] = _open_initial(Path(initial_model), content.encoder)
+        initial, made = _open_initial(Path(initial_model), content.encoder)
+        inputs["initial_model"] = made.content_hash
+        trained_before = TrainedOn.of(initial_model, made.details)
     checkpoint = _checkpoint(checkpoints, chosen, inputs) if checkpoints else None
     is_first = Ranks.current().rank == 0
     started = time.monotonic()
@@ -90,7 +92,7 @@ def train(
         }
         draft.details = {
             **content.encoder.as_details(),
-            **TrainedOn.made_of(data).as_details(),
+            **TrainedOn.made_of(data, trained_before).as_details(),
             "recipe": recipe if ":" not in recipe else "own",
             "seed": seed,
             "settings": chosen.model_dump(mode="json"),
@@ -122,8 +124,8 @@ def seeded_recipe(recipe: str, seed: int) -> Recipe:
     return chosen.with_seed(seed)
 
 
-def _open_initial(folder: Path, encoder: EncoderRecord) -> tuple[RetrievalModel, str]:
-    """The model in an artifact that is one or has one, and the artifact's hash."""
+def _open_initial(folder: Path, encoder: EncoderRecord) -> tuple[RetrievalModel, Manifest]:
+    """The model in an artifact that is one or has one, and the artifact's manifest."""
     kind = read_manifest(folder).kind
     if kind not in (ArtifactKind.RETRIEVAL_MODEL, ArtifactKind.INDEX, ArtifactKind.RELEASE):
         raise InputError(folder, expected="a RetrievalModel, an Index or a release", found=kind)
@@ -136,7 +138,7 @@ def _open_initial(folder: Path, encoder: EncoderRecord) -> tuple[RetrievalModel,
             found=f"one of {trained.name} with other weights or settings",
         )
     is_model = kind == ArtifactKind.RETRIEVAL_MODEL
-    return load_model(folder if is_model else folder / MODEL_FOLDER), manifest.content_hash
+    return load_model(folder if is_model else folder / MODEL_FOLDER), manifest
 
 
 def _checkpoint(folder: str, recipe: Recipe, inputs: dict[str, str]) -> Checkpoint:

@@ -8,7 +8,6 @@ import torch
 from towerflow.evaluation.assessment import HeldOut
 from towerflow.evaluation.popularity_groups import PopularityGroups
 from towerflow.evaluation.protocol import task
-from towerflow.evaluation.resampling import Change
 from towerflow.interactions.dataset import Dataset
 from towerflow.schema import Split
 
@@ -17,16 +16,12 @@ LOADING = {"src", "href", "data", "action", "xlink:href"}
 
 def held_out(data: Dataset) -> HeldOut:
     """The test split of `data`; embeddings are unit vectors."""
-    popularity = np.bincount(data.lists(Split.TRAIN).items, minlength=data.num_items)
+    trained = data.lists(Split.TRAIN)
+    popularity = np.bincount(trained.items, minlength=data.num_items)
+    num_trained = int(np.count_nonzero(trained.lengths))
     groups = PopularityGroups.of(popularity)
     embeddings = torch.eye(data.num_items).double()
-    return HeldOut(data, embeddings, task(data, Split.TEST), popularity, groups)
-
-
-def shown(low: float, high: float) -> Change:
-    """A change of this interval, and in its middle; p is small where the interval leaves out 0."""
-    p_value = 0.5 if low <= 0 <= high else 0.001
-    return Change(change=(low + high) / 2, low=low, high=high, p_value=p_value)
+    return HeldOut(data, embeddings, task(data, Split.TEST), popularity, num_trained, groups)
 
 
 class Page(HTMLParser):

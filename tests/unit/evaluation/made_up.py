@@ -23,8 +23,9 @@ SOUND = VectorHealth(
 
 
 def change(low: float, high: float) -> Change:
-    """One of this interval, and in its middle."""
-    return Change(change=(low + high) / 2, low=low, high=high, p_value=0.5)
+    """One of this interval, and in its middle; p is small where the interval leaves out 0."""
+    p_value = 0.5 if low <= 0 <= high else 0.001
+    return Change(change=(low + high) / 2, low=low, high=high, p_value=p_value)
 
 
 NO_SHARE = Change(change=None, low=None, high=None, p_value=0.5)  # the other finds nothing

@@ -1,9 +1,10 @@
 """Datasets whose events can be read by eye, and a model that gives the scores it is told."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from pydantic import JsonValue
 from torch import Tensor
 
 from towerflow.interactions.dataset import Dataset
@@ -17,6 +18,7 @@ Column = dict[str, list[str | None]]
 TRAIN, VALIDATION, TEST = Split
 FIRST_DAY = 1_700_000_000  # Unix seconds
 A_DAY = 86_400
+MADE: dict[str, JsonValue] = {"filters": {"min_rating": 0.0}, "catalogue": "all"}
 
 
 def dataset(
@@ -28,6 +30,7 @@ def dataset(
     event_columns: Column | None = None,
     seconds: float = 1.0,
     split: SplitConfig | None = None,
+    made: Mapping[str, JsonValue] | None = None,
     content_hash: str = "d" * 64,
 ) -> Dataset:
     """One of these events, which are in order; a day without a number is that of the row.
@@ -40,6 +43,7 @@ def dataset(
         event_columns: see `Dataset`.
         seconds: by what timestamps in Unix seconds are multiplied.
         split: what the manifest says.
+        made: what it says beside that, if it isn't the usual.
         content_hash: of the manifest.
     """
     days = np.array([event[3] if len(event) > 3 else row for row, event in enumerate(events)])
@@ -51,7 +55,11 @@ def dataset(
             step="test",
             towerflow="test",
             counts={},
-            details={"split": (split or SplitConfig()).model_dump(mode="json")},
+            details={
+                "split": (split or SplitConfig()).model_dump(mode="json"),
+                **MADE,
+                **(made or {}),
+            },
             inputs={},
             files={},
             content_hash=content_hash,

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.unit.evaluation.held_out import held_out as of_data
 from tests.unit.evaluation.small_data import TEST, TRAIN, Event, Told, dataset
 from towerflow.evaluation.assessment import HeldOut, as_if_new, judge, slice_all
 from towerflow.evaluation.metrics import METRICS
@@ -32,8 +33,9 @@ EMBEDDINGS = torch.eye(NUM_ITEMS).double()
 def held_out(*, hide_history: bool = True, negatives: int = 0) -> HeldOut:
     data = dataset(EVENTS, NUM_ITEMS)
     popularity = np.bincount(data.lists(TRAIN).items, minlength=NUM_ITEMS)
+    groups = PopularityGroups.of(popularity)
     posed = task(data, TEST, hide_history=hide_history, negatives=negatives)
-    return HeldOut(data, EMBEDDINGS, posed, popularity, PopularityGroups.of(popularity))
+    return HeldOut(data, EMBEDDINGS, posed, popularity, num_trained=3, groups=groups)
 
 
 def test_a_judged_model_has_every_metric_once() -> None:
@@ -85,9 +87,8 @@ def test_what_cannot_be_served_is_recommended_to_nobody() -> None:
 def test_a_catalogue_smaller_than_every_cutoff_is_judged_whole() -> None:
     data = dataset([(0, 0, TRAIN), (0, 2, TEST)], 3)
     popularity = np.array([1, 0, 0])
-    test = HeldOut(
-        data, torch.eye(3), task(data, TEST), popularity, PopularityGroups.of(popularity)
-    )
+    groups = PopularityGroups.of(popularity)
+    test = HeldOut(data, torch.eye(3), task(data, TEST), popularity, num_trained=1, groups=groups)
     means = judge(Told([[9, 2, 1]]), torch.eye(3), test).means
     assert (means["recall@1"], means["recall@50"]) == (0, 1)
     assert means["ndcg@10"] == 1 / np.log2(3)
@@ -158,3 +159,15 @@ def test_strangers_are_known_by_their_last_items_alone() -> None:
         ([[0], [2, 3, 4], [6, 7, 8]], None),
     ]
     assert found[1][1].description == "everybody, as if only the last 2 were known"
+
+
+def test_novelty_is_told_by_the_users_of_training_alone() -> None:
+    """Both of them took item 0; users 2 and 3 are there for the test only."""
+    data = dataset([(0, 0, TRAIN), (1, 0, TRAIN), (1, 1, TRAIN), (2, 0, TEST), (3, 1, TEST)], 3)
+    test = of_data(data)
+    assert (test.num_trained, data.num_users) == (2, 4)
+    told = Told([[3, 2, 1]] * 4)
+    known = judge(told, torch.eye(3), test, unranked=np.array([1, 2]))
+    assert known.per_user["novelty@10"].tolist() == [0, 0]
+    both = judge(told, torch.eye(3), test, unranked=np.array([2]))
+    assert both.per_user["novelty@10"].tolist() == [1 / 2, 1 / 2]  # 0 of 2 / 2, 1 of 1 / 2

@@ -200,3 +200,16 @@ def test_single_precision_is_as_good_as_a_report_needs() -> None:
     found = intra_list_diversity(lists, torch.from_numpy(embeddings).float())
     expected = [diversity(row, embeddings) for row in lists.tolist()]
     assert found == pytest.approx(np.array(expected), abs=1e-6)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 4, 9, 10])
+def test_nor_do_blocks_of_the_catalogue(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """Of ten items the last three have no text."""
+    rng = np.random.default_rng(0)
+    embeddings = torch.from_numpy(rng.normal(size=(10, 4)) + 3)
+    embeddings[7:] = 0
+    lists = np.stack([rng.permutation(10)[:5] for _ in range(7)])
+    whole = intra_list_diversity(lists, embeddings)
+    assert whole == pytest.approx([diversity(row, embeddings.numpy()) for row in lists.tolist()])
+    monkeypatch.setattr(beyond, "ROWS_AT_ONCE", at_once)
+    assert intra_list_diversity(lists, embeddings) == pytest.approx(whole, abs=1e-12)

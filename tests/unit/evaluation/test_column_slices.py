@@ -187,3 +187,18 @@ def test_a_column_that_could_be_taken_for_another_is_told_by_its_source(words: b
     slices = column_slices(data, np.arange(10), np.arange(10), taken=["ours", "theirs"])
     groups = {name.partition(": ")[0] for name, _, _ in slices}
     assert groups == {"item both", "interaction both", "item ours", "free", "mine"}
+
+
+def test_bounds_of_large_and_long_numbers_can_be_read() -> None:
+    """Seconds since 1970 have ten digits, milliseconds have thirteen."""
+    seconds = found([str(1_700_000_000 + number) for number in range(13)])
+    assert [described for described, _ in seconds.values()] == [
+        "up to 1700000003",
+        "above 1700000003, up to 1700000006",
+        "above 1700000006, up to 1700000009",
+        "above 1700000009, up to 1700000012",
+    ]
+    shares = found([f"0.{number:02d}" for number in range(10, 23)])
+    assert shares["c: lowest"][0] == "up to 0.13"
+    long = found([f"123456.78{number:02d}" for number in range(13)])
+    assert long["c: lower"][0] == "above 123456.7803, up to 123456.7806"

@@ -16,7 +16,7 @@ from towerflow.errors import InputError
 from towerflow.evaluation.live_model import LiveModel, live_model
 from towerflow.evaluation.protocol import evaluate_model, task
 from towerflow.interactions.dataset import Dataset
-from towerflow.interactions.trained_on import TRAINED_ON
+from towerflow.interactions.trained_on import TRAINED_ON, TrainedOn
 from towerflow.models.files import load_model_for
 from towerflow.retrieval.releases import point_to, release_folder
 from towerflow.schema import MANIFEST_FILE, Split
@@ -146,10 +146,11 @@ def test_why_it_cannot_be_compared_is_said(
     shop_run: Run, data: Dataset, content: ItemEmbeddings, tmp_path: Path
 ) -> None:
     split = {"kind": "random-leave-one-out", "share": 0.1, "few_shot": "none", "seed": 0}
-    root = changed_release(shop_run, tmp_path, {TRAINED_ON: {"dataset": "0" * 64, "split": split}})
+    trained = {"dataset": "0" * 64, "split": split, "made": TrainedOn.made_of(data).made}
+    root = changed_release(shop_run, tmp_path, {TRAINED_ON: trained})
     found = live_model(root, data, content)
     assert found is not None
-    assert found.not_comparable == "it was trained with other settings of the split"
+    assert found.not_comparable == "it was trained with other settings of split or filters"
 
 
 @pytest.mark.parametrize("missing", ["trained_on", "encoder"])

@@ -1,16 +1,20 @@
 """The task: what came before is history, the whole catalogue competes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from tests.conftest import Run
+from tests.unit.evaluation.small_data import Told
 from towerflow.evaluation import protocol
 from towerflow.evaluation.protocol import Task, evaluate_model, task
 from towerflow.interactions.dataset import Dataset
 from towerflow.interactions.histories import ItemLists
 from towerflow.models.content_mean import ContentMean, ContentMeanConfig
 from towerflow.models.popularity import Popularity
+from towerflow.retrieval.topk import NO_ITEM
 from towerflow.schema import Split
 
 
@@ -56,3 +60,20 @@ def test_a_catalogue_smaller_than_k_is_ranked_whole() -> None:
     test = Task(np.array([0]), ItemLists.from_lists([[0]]), ItemLists.from_lists([[2]]))
     means = evaluate_model(model, torch.zeros(3, 1), test, (10,)).means()
     assert (means["recall@10"], means["ndcg@10"]) == (1.0, 1 / np.log2(3))
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5, 4096])
+def test_users_whose_vector_is_not_finite_are_counted_in_all_blocks(
+    monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """They are given nothing; the others are served."""
+    monkeypatch.setattr(protocol, "USERS_AT_ONCE", at_once)
+    table = np.ones((5, 3))
+    table[0, 1], table[3, 0], table[4, 2] = np.nan, np.inf, -np.inf
+    everybody = replace(ItemLists.from_lists([[0]] * 5), user_index=np.arange(5))
+    test = Task(np.arange(5), everybody, ItemLists.from_lists([[2]] * 5))
+    result = evaluate_model(Told(table), torch.zeros(3, 1), test, (10,))
+    assert result.broken_users == 3
+    assert (result.recommended == NO_ITEM).all(axis=1).tolist() == [True, False, False, True, True]
+    sound = evaluate_model(Told(np.ones((5, 3))), torch.zeros(3, 1), test, (10,))
+    assert sound.broken_users == 0

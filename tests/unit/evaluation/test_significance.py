@@ -1,11 +1,14 @@
 """The sign-flip test: right where it can be counted by hand, and its laws."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towerflow.evaluation.significance import NUM_FLIPS, sign_flip_test
+from towerflow.evaluation import significance
+from towerflow.evaluation.significance import MOST_DISTINCT, NUM_FLIPS, sign_flip_test
 
 DIFFERENCES = st.lists(st.floats(-1, 1), min_size=1, max_size=30)
 
@@ -39,9 +42,9 @@ def test_equal_models_with_other_users_are_seldom_told_apart() -> None:
 
 def test_a_planted_difference_is_found_and_more_users_make_it_surer() -> None:
     noise = np.random.default_rng(0).normal(size=10_000)
-    few, many = (sign_flip_test(noise[:number] + 0.2) for number in (50, 10_000))
+    few, many, most = (sign_flip_test(noise[:number] + 0.2) for number in (50, 4_000, 10_000))
     assert many == 1 / (NUM_FLIPS + 1)
-    assert many < few
+    assert 0 < most < many < few
 
 
 @given(DIFFERENCES)
@@ -59,3 +62,56 @@ def test_the_order_of_users_does_not_matter(differences: list[float], random: ob
     )
     assert given_order == other_order
     assert 1 / 201 <= given_order <= 1
+
+
+def of_size(number: int, shift: float) -> np.ndarray:
+    """So many differences, no two alike, which are `shift` of their spread off in the mean."""
+    values = np.random.default_rng(number).normal(size=number)
+    values -= values.mean()
+    return values + shift * np.sqrt((values**2).mean() / number)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.3, -1.0, 1.96, -2.5])
+@pytest.mark.parametrize("number", [500, MOST_DISTINCT])
+def test_the_limit_is_what_flips_give_but_for_their_sampling_error(
+    monkeypatch: pytest.MonkeyPatch, number: int, shift: float
+) -> None:
+    differences = of_size(number, shift)
+    flips = sign_flip_test(differences)
+    monkeypatch.setattr(significance, "MOST_DISTINCT", number - 1)
+    limit = sign_flip_test(differences)
+    assert flips != limit or shift == 0
+    error = np.sqrt(limit * (1 - limit) / NUM_FLIPS)
+    assert abs(flips - limit) <= 4 * error + 2 / NUM_FLIPS
+
+
+def test_the_limit_is_taken_beyond_so_many_different_sizes_not_users() -> None:
+    """A change of sign is no other size, nor are many users of one."""
+    several = np.repeat(of_size(MOST_DISTINCT, 2.0), 3)
+    assert sign_flip_test(several, seed=0) != sign_flip_test(several, seed=1)
+    more = of_size(MOST_DISTINCT + 1, 2.0)
+    assert sign_flip_test(more, seed=0) == sign_flip_test(more, seed=1)
+    assert sign_flip_test(more) == pytest.approx(0.0455, rel=0.01)  # of the normal distribution
+    mirrored = np.concatenate([several[:MOST_DISTINCT], -several[:MOST_DISTINCT]])
+    assert sign_flip_test(mirrored) == 1
+
+
+def test_beyond_it_laws_hold_and_what_is_sure_may_be_surer_than_flips_can_tell() -> None:
+    differences = of_size(MOST_DISTINCT + 1, 2.0)
+    found = sign_flip_test(differences)
+    assert sign_flip_test(-differences) == found
+    assert sign_flip_test(differences[::-1]) == pytest.approx(found, rel=1e-9)
+    assert sign_flip_test(5 * differences) == pytest.approx(found, rel=1e-9)
+    assert sign_flip_test(np.append(differences, np.zeros(999))) == pytest.approx(found, rel=1e-9)
+    centred = differences - differences.mean()
+    assert sign_flip_test(centred) == pytest.approx(1, abs=1e-6)
+    sure = sign_flip_test(of_size(MOST_DISTINCT + 1, 10.0))
+    assert 0 < sure < 1 / (NUM_FLIPS + 1)
+
+
+def test_a_hundred_thousand_users_take_no_time() -> None:
+    """Flips would draw a thousand million numbers."""
+    differences = of_size(100_000, 1.0)
+    start = time.perf_counter()
+    assert sign_flip_test(differences) == pytest.approx(0.3173, rel=0.01)
+    assert time.perf_counter() - start < 2

@@ -271,3 +271,23 @@ def test_nor_is_it_in_the_slice_of_who_came_later(days: float) -> None:
     assert {name: found[name] for name in found if name.startswith("pause")} == {
         "pause: up to a day": [(1, 1)]
     }
+
+
+def test_names_that_columns_and_values_make_twice_are_counted() -> None:
+    """`b: c` of column `a`, and `c` of column `a: b`."""
+    events: list[Event] = [(0, 0, TEST), (1, 1, TEST), (2, 2, TEST)]
+    data = dataset(
+        events,
+        3,
+        item_columns={"a": ["b: c", "x", "x"], "a: b": ["y", "c", "y"]},
+        event_columns={"a: b: c": ["z", "z", None]},
+    )
+    found = held(data, task(data, TEST))
+    assert found["a: b: c"] == [(0, 0)]
+    assert found["a: b: c (2)"] == [(1, 1)]
+    assert found["a: b: y"] == [(0, 0), (2, 2)]
+    assert found["a: b: c: z"] == [(0, 0), (1, 1)]
+    parts = find_slices(data, task(data, TEST), groups(data))
+    described = {part.name: part.description for part in parts}
+    assert (described["a: b: c"], described["a: b: c (2)"]) == ("a is b: c", "a: b is c")
+    assert len(described) == len(parts)

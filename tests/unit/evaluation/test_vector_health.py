@@ -1,17 +1,16 @@
 """Vectors that can't be served: not finite, of no length or far too much, all alike."""
 
-from collections.abc import Sequence
-
 import pytest
 import torch
 from torch import Tensor
 
-from towerflow.evaluation.vector_health import SAMPLED_USERS, VectorHealth, vector_health
+from towerflow.evaluation.spectrum import spectrum
+from towerflow.evaluation.vector_health import VectorHealth, vector_health
 from towerflow.interactions.histories import ItemLists
 
 
 class Vectors:
-    """A model of these item vectors; a user's vector is that of the last item, or zeros."""
+    """A model of these item vectors, which is asked about no user."""
 
     kind = "vectors"
     serves_new_items = False
@@ -23,19 +22,16 @@ class Vectors:
         return self.items
 
     def user_vectors(self, histories: ItemLists, embeddings: Tensor) -> Tensor:
-        rows = [histories[user][-1:] for user in range(len(histories))]
-        none = torch.zeros(self.items.shape[1])
-        return torch.stack([self.items[row[0]] if len(row) else none for row in rows])
+        raise NotImplementedError
 
 
-def health(items: Tensor, histories: Sequence[Sequence[int]] = ((),)) -> VectorHealth:
-    return vector_health(
-        Vectors(items), torch.zeros(len(items), 1), ItemLists.from_lists(histories)
-    )
+def health(items: Tensor, broken_users: int = 0) -> VectorHealth:
+    rank = spectrum("", items).effective_rank
+    return vector_health(Vectors(items), torch.zeros(len(items), 1), broken_users, rank)
 
 
 def test_unit_vectors_in_all_directions_are_sound() -> None:
-    found = health(torch.eye(16), [[0], [1, 2]])
+    found = health(torch.eye(16))
     assert (found.dim, found.num_items) == (16, 16)
     assert (found.broken_items, found.broken_users, found.zero_items) == (0, 0, 0)
     assert (found.median_norm, found.longest_norm) == (1, 1)
@@ -47,21 +43,16 @@ def test_unit_vectors_in_all_directions_are_sound() -> None:
 def test_what_is_not_finite_is_counted_and_told(broken: float) -> None:
     items = torch.eye(16)
     items[3, 5] = items[3, 6] = items[4, 0] = broken
-    found = health(items, [[0], [3], [4], [3, 1]])
+    found = health(items, broken_users=2)
     assert (found.broken_items, found.broken_users) == (2, 2)
     assert found.problems() == ["2 item vectors and 2 user vectors are not finite"]
     assert found.effective_rank == pytest.approx(14)  # of those that are
 
 
 def test_a_broken_user_is_enough() -> None:
-    class BrokenUsers(Vectors):
-        def user_vectors(self, histories: ItemLists, embeddings: Tensor) -> Tensor:
-            return torch.full((len(histories), 16), torch.nan)
-
-    found = vector_health(
-        BrokenUsers(torch.eye(16)), torch.zeros(16, 1), ItemLists.from_lists([[], []])
-    )
-    assert found.problems() == ["0 item vectors and 2 user vectors are not finite"]
+    assert health(torch.eye(16), broken_users=1).problems() == [
+        "0 item vectors and 1 user vectors are not finite"
+    ]
 
 
 def test_items_without_a_vector_are_counted_and_harmless() -> None:
@@ -130,18 +121,31 @@ def test_where_there_is_one_column_one_direction_is_all() -> None:
     assert (found.least_rank, found.problems()) == (1 / 4, [])
 
 
-@pytest.mark.parametrize("num_users", [0, 1, SAMPLED_USERS, SAMPLED_USERS + 1, 20_000])
-def test_a_sample_of_many_users_is_looked_at(num_users: int) -> None:
-    """Evenly spread, first and last included."""
-    asked: list[int] = []
+@pytest.mark.parametrize(("dim", "told"), [(1, False), (2, True)])
+def test_lengths_of_one_column_are_scores_which_may_differ_as_they_like(
+    dim: int, told: bool
+) -> None:
+    """As popularity where a hit was taken by a million and most items by ten."""
+    items = torch.full((100, dim), 10.0)
+    items[0] = 1e6
+    found = health(items)
+    assert found.longest_norm > 1_000 * found.median_norm
+    assert any("times as long" in problem for problem in found.problems()) == told
 
-    class Counting(Vectors):
-        def user_vectors(self, histories: ItemLists, embeddings: Tensor) -> Tensor:
-            asked.extend(histories.items.tolist())
-            return torch.zeros(len(histories), 16)
 
-    everybody = ItemLists.from_lists([[user] for user in range(num_users)])
-    vector_health(Counting(torch.eye(16)), torch.zeros(16, 1), everybody)
-    assert len(asked) == len(set(asked)) == min(num_users, SAMPLED_USERS)
-    if num_users:
-        assert (asked[0], asked[-1]) == (0, num_users - 1)
+def test_of_one_column_all_else_is_looked_at() -> None:
+    items = torch.full((16, 1), 10.0)
+    items[0] = torch.nan
+    assert health(items).problems() == ["1 item vectors and 0 user vectors are not finite"]
+    assert "no item has a vector" in health(torch.zeros(16, 1)).problems()
+
+
+def test_without_a_rank_the_rest_is_told() -> None:
+    """A model of very many columns."""
+    line = torch.ones(16, 16)
+    found = vector_health(Vectors(line), torch.zeros(16, 1), 0, None)
+    assert (found.effective_rank, found.problems()) == (None, [])
+    assert VectorHealth.model_validate_json(found.model_dump_json()) == found
+    line[3] = torch.inf
+    found = vector_health(Vectors(line), torch.zeros(16, 1), 2, None)
+    assert found.problems() == ["1 item vectors and 2 user vectors are not finite"]

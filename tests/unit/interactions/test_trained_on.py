@@ -14,8 +14,15 @@ from towerflow.storage.artifact import read_manifest
 TODAY, YESTERDAY = "1" * 64, "0" * 64
 
 
-def data(split: SplitConfig, content_hash: str = TODAY) -> Dataset:
-    return dataset([(0, 0, TRAIN)], 1, split=split, content_hash=content_hash)
+TEMPORAL, RANDOM = SplitConfig(), SplitConfig(kind=SplitKind.RANDOM)
+SETTINGS = "it was trained with other settings of split or filters"
+BEGAN = "it began as a model of which that is so: "
+
+
+def data(
+    split: SplitConfig, content_hash: str = TODAY, made: dict[str, JsonValue] | None = None
+) -> Dataset:
+    return dataset([(0, 0, TRAIN)], 1, split=split, made=made, content_hash=content_hash)
 
 
 @pytest.mark.parametrize("kind", SplitKind)
@@ -49,9 +56,57 @@ def test_a_random_split_of_other_data_may_have_taught_what_is_tested() -> None:
 def test_other_settings_of_the_split_may_have_taught_it_too(other: SplitConfig) -> None:
     for then, now in ((other, SplitConfig()), (SplitConfig(), other)):
         before = TrainedOn.made_of(data(then, YESTERDAY))
-        assert before.why_not_judged_on(data(now)) == (
-            "it was trained with other settings of the split"
-        )
+        assert before.why_not_judged_on(data(now)) == SETTINGS
+
+
+@pytest.mark.parametrize("made", [{"filters": {"min_rating": 4.0}}, {"catalogue": "interacted"}])
+def test_so_may_other_filters_or_another_catalogue(made: dict[str, JsonValue]) -> None:
+    """With fewer interactions, the last one of a user is another."""
+    for then, now in ((made, None), (None, made)):
+        before = TrainedOn.made_of(data(TEMPORAL, YESTERDAY, then))
+        assert before.why_not_judged_on(data(TEMPORAL, TODAY, now)) == SETTINGS
+        assert before.why_not_judged_on(data(TEMPORAL, YESTERDAY, now)) == ""  # the same data
+
+
+def test_other_details_of_a_dataset_decide_nothing() -> None:
+    before = TrainedOn.made_of(data(TEMPORAL, YESTERDAY, {"data_version": "1"}))
+    assert before.why_not_judged_on(data(TEMPORAL, TODAY, {"data_version": "2"})) == ""
+
+
+@pytest.mark.parametrize(
+    ("began_on", "why"), [(SplitConfig(seed=1), SETTINGS), (RANDOM, SETTINGS), (TEMPORAL, "")]
+)
+def test_what_a_model_began_as_counts_too(began_on: SplitConfig, why: str) -> None:
+    """Also on the very Dataset that it was trained on in the end."""
+    began = TrainedOn.made_of(data(began_on, YESTERDAY))
+    found = TrainedOn.made_of(data(TEMPORAL), began)
+    assert found.before == ((began,) if why else ())
+    for later in (TODAY, "2" * 64):
+        assert found.why_not_judged_on(data(TEMPORAL, later)) == (why and BEGAN + why)
+
+
+def test_of_random_splits_each_one_that_it_began_on_counts() -> None:
+    yesterday, today = data(RANDOM, YESTERDAY), data(RANDOM)
+    began = TrainedOn.made_of(yesterday)
+    found = TrainedOn.made_of(today, began)
+    assert found.before == (began,)
+    assert "a random split of other data" in found.why_not_judged_on(today)
+    assert TrainedOn.made_of(yesterday, began).before == ()  # more epochs on the same data
+
+
+def test_a_long_way_is_told_flat_and_without_what_teaches_nothing() -> None:
+    """Trained by share .2, then thrice by the usual settings, then by share .2 again."""
+    other = SplitConfig(share=0.2)
+    first = TrainedOn.made_of(data(other, "a" * 64))
+    second = TrainedOn.made_of(data(TEMPORAL, "b" * 64), first)
+    third = TrainedOn.made_of(data(TEMPORAL, "c" * 64), second)
+    fourth = TrainedOn.made_of(data(TEMPORAL, "d" * 64), third)
+    assert second.before == third.before == fourth.before == (first,)
+    fifth = TrainedOn.made_of(data(other, "e" * 64), fourth)
+    assert fifth.before == (fourth.model_copy(update={"before": ()}),)
+    assert TrainedOn.of("a model", fifth.as_details()) == fifth
+    assert fifth.why_not_judged_on(data(other)) == BEGAN + SETTINGS
+    assert fifth.why_not_judged_on(data(TEMPORAL)) == SETTINGS
 
 
 def test_it_goes_through_a_manifest() -> None:
@@ -61,10 +116,14 @@ def test_it_goes_through_a_manifest() -> None:
     assert details[TRAINED_ON] == {
         "dataset": TODAY,
         "split": {"kind": "new-items", "share": 0.1, "few_shot": "none", "seed": 7},
+        "made": {"filters": {"min_rating": 0.0}, "catalogue": "all"},
+        "before": [],
     }
 
 
-@pytest.mark.parametrize("details", [{}, {TRAINED_ON: "d"}, {TRAINED_ON: {"dataset": "d"}}])
+@pytest.mark.parametrize(
+    "details", [{}, {TRAINED_ON: "d"}, {TRAINED_ON: {"dataset": "d", "split": {}}}]
+)
 def test_an_artifact_that_does_not_say_is_refused(details: dict[str, JsonValue]) -> None:
     with pytest.raises(
         InputError,
@@ -78,3 +137,11 @@ def test_a_model_says_it_and_so_does_its_release(shop_run: Run) -> None:
     release = shop_run.release_root / "releases" / shop_run.release_id
     for folder in (shop_run.model, release):
         assert TrainedOn.of(folder, read_manifest(folder).details) == expected
+
+
+def test_filters_and_catalogue_are_those_of_the_run(shop_run: Run) -> None:
+    data = Dataset.open(shop_run.dataset)
+    made = TrainedOn.made_of(data).made
+    assert made.keys() == {"filters", "catalogue"}
+    assert made["catalogue"] == "all"
+    assert made["filters"] == data.manifest.details["filters"]

@@ -34,7 +34,7 @@ def test_it_begins_with_what_matters() -> None:
     text = summarise(measured(), trial([0.25], seed=3).record)
     assert text.startswith("# learn, seed 3: ndcg@10 0.2500\n")
     assert "95 % interval 0.2200 to 0.2800, over 1,000 users and 1,000 items." in text
-    assert "- against champion: +25.0% (95 %: +20.0% to +30.0%), p = 0.5000" in text
+    assert "- against champion: +25.0% (95 %: +20.0% to +30.0%), p = 0.0010" in text
 
 
 def test_models_and_slices_are_rows() -> None:

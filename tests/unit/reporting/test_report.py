@@ -6,8 +6,8 @@ import re
 import pytest
 
 from tests.conftest import Run
-from tests.unit.evaluation.held_out import Page, held_out, needs_nothing, shown
-from tests.unit.evaluation.made_up import SOUND, metrics, part
+from tests.unit.evaluation.held_out import Page, held_out, needs_nothing
+from tests.unit.evaluation.made_up import SOUND, change, metrics, part
 from tests.unit.evaluation.small_data import TEST, TRAIN, Told, dataset
 from towerflow.embedding.item_embeddings import ItemEmbeddings
 from towerflow.evaluation.assessment import Judged, judge
@@ -128,7 +128,7 @@ def test_hits_are_marked_without_colour(html: str) -> None:
 def test_what_to_mind_stands_below_the_verdict(shop_run: Run, judged: Judged) -> None:
     test = held_out(Dataset.open(shop_run.dataset))
     broken = SOUND.model_copy(update={"broken_items": 2})
-    found = metrics(shown(0.1, 0.2), full_ranking=False, health=broken, not_comparable="it is old")
+    found = metrics(change(0.1, 0.2), full_ranking=False, health=broken, not_comparable="it is old")
     html = render_report(test, judged, found, manifest({}))
     minded = re.findall(r'class="mind"><strong>Mind:</strong> ([^<]+)</p>', html)
     assert len(minded) == 3

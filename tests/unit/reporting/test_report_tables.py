@@ -2,8 +2,7 @@
 
 import math
 
-from tests.unit.evaluation.held_out import shown
-from tests.unit.evaluation.made_up import LIVE, PRIMARY, metrics, part
+from tests.unit.evaluation.made_up import LIVE, PRIMARY, change, metrics, part
 from towerflow.evaluation.popularity_groups import Exposure
 from towerflow.evaluation.resampling import Change
 from towerflow.reporting.report_charts import popularity_charts, slice_charts
@@ -31,7 +30,7 @@ def texts(table: Table) -> dict[str, list[str]]:
 
 
 def test_models_stand_below_each_other_with_the_interval_of_this_one() -> None:
-    table = key_table(metrics(shown(0.2, 0.4)))
+    table = key_table(metrics(change(0.2, 0.4)))
     assert table.columns == ("model", "NDCG", "Coverage")
     assert texts(table) == {
         "this model": ["0.2600", "0.5000"],
@@ -49,7 +48,7 @@ def test_every_column_is_explained() -> None:
 
 
 def test_all_metrics_have_a_row_and_all_models_a_column() -> None:
-    table = full_table(metrics(shown(0.2, 0.4)))
+    table = full_table(metrics(change(0.2, 0.4)))
     assert table.columns == ("metric", "this model", "95 % interval", "champion", "popularity")
     assert texts(table) == {
         "NDCG@10": ["0.2600", "0.1300 to 0.5200", "0.2000", "0.1000"],
@@ -71,13 +70,13 @@ def test_what_is_missing_or_no_number_is_a_dash_and_sorts_last() -> None:
 
 def test_slices_stand_beside_the_champion() -> None:
     slices = {
-        "history: cold": part(1000, shown(0.2, 0.4)),
-        "history: few-shot": part(50, shown(-0.5, 0.1)),
-        "history: long": part(50, shown(-0.6, -0.4)),
+        "history: cold": part(1000, change(0.2, 0.4)),
+        "history: few-shot": part(50, change(-0.5, 0.1)),
+        "history: long": part(50, change(-0.6, -0.4)),
         "popularity: new": part(3, NO_SHARE, base=0.0),
         "as if new: last 1": part(7, None),
     }
-    table = slice_table(metrics(shown(0.2, 0.4), slices=slices))
+    table = slice_table(metrics(change(0.2, 0.4), slices=slices))
     assert table.columns[:6] == (
         "slice",
         "users",
@@ -109,12 +108,12 @@ def test_the_data_keep_their_order() -> None:
 
 def test_slices_are_drawn_group_by_group_over_one_axis() -> None:
     slices = {
-        "history: cold": part(30, shown(0.2, 0.4)),  # .26, up to .52
-        "history: long": part(40, shown(-0.6, -0.4)),
-        "popularity: new": part(3, shown(0.5, 1.5)),  # .4, up to .8: too few to stretch the axis
+        "history: cold": part(30, change(0.2, 0.4)),  # .26, up to .52
+        "history: long": part(40, change(-0.6, -0.4)),
+        "popularity: new": part(3, change(0.5, 1.5)),  # .4, up to .8: too few to stretch the axis
         "as if new: last 1": part(30, None),
     }
-    charts = slice_charts(metrics(shown(0.2, 0.4), slices=slices))
+    charts = slice_charts(metrics(change(0.2, 0.4), slices=slices))
     assert [chart.title for chart in charts] == [
         "By history",
         "By popularity",

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.unit.evaluation.held_out import held_out, shown
-from tests.unit.evaluation.made_up import LIVE, PRIMARY, SOUND, metrics
+from tests.unit.evaluation.held_out import held_out
+from tests.unit.evaluation.made_up import LIVE, PRIMARY, SOUND, change, metrics
 from tests.unit.evaluation.small_data import TEST, TRAIN, dataset
 from towerflow.evaluation.metrics_file import EvaluationMetrics
 from towerflow.evaluation.resampling import Change
@@ -24,7 +24,7 @@ def minded(found: EvaluationMetrics, kind: SplitKind = SplitKind.TEMPORAL) -> li
 
 
 def test_the_champion_comes_first_then_the_best_baseline() -> None:
-    found = metrics(shown(0.2, 0.4))  # .2 of the champion, 30 % more, .1 of the baseline
+    found = metrics(change(0.2, 0.4))  # .2 of the champion, 30 % more, .1 of the baseline
     champion, baseline = standings(found)
     assert champion.against == f"the champion, release {LIVE}"
     assert champion.words.replace("\xa0", " ") == "better by 30 %"
@@ -50,14 +50,31 @@ def test_the_best_of_several_baselines_is_taken() -> None:
     ("low", "high", "sign"), [(-0.3, -0.1, "worse"), (-0.1, 0.2, "open"), (0.1, 0.2, "better")]
 )
 def test_a_sign_stands_for_what_is_shown_alone(low: float, high: float, sign: str) -> None:
-    assert standings(metrics(shown(low, high)))[0].sign == sign
+    assert standings(metrics(change(low, high)))[0].sign == sign
 
 
 def test_figures_that_cannot_be_trusted_are_doubtful() -> None:
-    old = metrics(shown(0.1, 0.2), not_comparable="it is old")
+    old = metrics(change(0.1, 0.2), not_comparable="it is old")
     assert [one.sign == "doubtful" for one in standings(old)] == [True, False]
-    drawn = metrics(shown(0.1, 0.2), full_ranking=False)
+    drawn = metrics(change(0.1, 0.2), full_ranking=False)
     assert [one.sign for one in standings(drawn)] == ["doubtful", "doubtful"]
+
+
+def test_a_model_that_may_know_the_test_is_doubtful_whatever_stands_beside_it() -> None:
+    began = {"not_comparable": "it began elsewhere"}
+    found = metrics(change(0.1, 0.2)).model_copy(update=began)
+    assert [one.sign for one in standings(found)] == ["doubtful", "doubtful"]
+    assert [one.sign for one in standings(metrics().model_copy(update=began))] == ["doubtful"]
+    assert minded(found) == [
+        "The model may have been trained on what is tested here, so its figures may be too good: "
+        "it began elsewhere."
+    ]
+
+
+def test_a_champion_that_could_not_be_scored_is_missed() -> None:
+    found = metrics().model_copy(update={"unmeasured": "config.json: an unknown kind"})
+    assert [one.against for one in standings(found)] == ["the best baseline, popularity"]
+    assert minded(found) == ["What is live could not be scored: config.json: an unknown kind."]
 
 
 def test_a_champion_that_finds_nothing_is_no_share() -> None:
@@ -72,7 +89,7 @@ def test_a_champion_that_finds_nothing_is_no_share() -> None:
 
 
 def test_there_is_nothing_to_mind_of_a_sound_evaluation() -> None:
-    assert minded(metrics(shown(0.1, 0.2))) == []
+    assert minded(metrics(change(0.1, 0.2))) == []
 
 
 def test_what_to_mind_of_the_test_comes_first() -> None:
@@ -87,7 +104,7 @@ def test_what_to_mind_of_the_test_comes_first() -> None:
 
 def test_what_to_mind_of_the_models() -> None:
     broken = SOUND.model_copy(update={"broken_items": 2})
-    found = metrics(shown(0.1, 0.2), health=broken, not_comparable="the split has changed")
+    found = metrics(change(0.1, 0.2), health=broken, not_comparable="the split has changed")
     assert found.champion is not None
     champion = found.champion.model_copy(update={"unknown_items": 1200})
     vectors, trained, unknown, ids = minded(

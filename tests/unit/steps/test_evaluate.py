@@ -10,15 +10,21 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.conftest import EMBED_ITEMS, Run
+from tests.unit.evaluation.small_data import TEST, TRAIN, VALIDATION, dataset
 from tests.unit.steps.test_gate import decide
 from tests.unit.steps.test_preprocess import INTERACTIONS, ITEMS
 from tests.unit.steps.test_preprocess import run as preprocess_texts
 from towerflow.errors import InputError
+from towerflow.evaluation import collapse
 from towerflow.evaluation.metrics_file import PER_USER_FILE, SUMMARY_FILE, EvaluationMetrics
 from towerflow.interactions.dataset import Dataset
-from towerflow.schema import ArtifactKind, Split
+from towerflow.retrieval.releases import current_release, point_to, release_folder
+from towerflow.schema import MANIFEST_FILE, ArtifactKind, Split
 from towerflow.steps.embed_items import embed_items
-from towerflow.steps.evaluate import evaluate
+from towerflow.steps.evaluate import _users_of_items, evaluate
+from towerflow.steps.gate import read_decision
+from towerflow.steps.publish import publish
+from towerflow.steps.train import train
 from towerflow.storage.artifact import new_artifact, read_manifest
 
 
@@ -128,6 +134,114 @@ def test_the_champion_is_scored_anew_on_the_same_test(shop_run: Run, tmp_path: P
     assert (own.champion, own.model) == (None, metrics.model)
 
 
+def with_another_model(run: Run, root: Path, config: str) -> str:
+    """A release root where the shop's release is live, with this `config.json` of its model."""
+    live = release_folder(run.release_root, run.release_id)
+    with new_artifact(release_folder(root, run.release_id), ArtifactKind.RELEASE, "test") as draft:
+        ignore = shutil.ignore_patterns(MANIFEST_FILE)
+        shutil.copytree(live, draft.folder, dirs_exist_ok=True, ignore=ignore)
+        (draft.folder / "model" / "config.json").write_text(config, "utf-8")
+        draft.details = read_manifest(live).details
+    point_to(root, run.release_id, "today")
+    return str(root)
+
+
+def test_a_champion_that_cannot_be_read_does_not_block_its_root(
+    shop_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The gate is closed, which may be overruled."""
+    root = with_another_model(shop_run, tmp_path / "root", '{"kind": "of another age"}')
+    artifacts = (shop_run.dataset, shop_run.item_embeddings, shop_run.model)
+    evaluate(*artifacts, tmp_path / "metrics", tmp_path / "report", release_root=root)
+    metrics = EvaluationMetrics.read(tmp_path / "metrics")
+    assert metrics.champion is None
+    assert metrics.unmeasured.endswith("found of another age")
+    assert "config.json: kind: expected" in metrics.unmeasured
+    assert metrics.changes.keys() == metrics.baselines.keys()
+    assert {part.champion for part in metrics.slices.values()} == {None}
+    printed = capsys.readouterr().out
+    assert f"warning: the champion could not be measured: {metrics.unmeasured}" in printed
+    assert "What is live could not be scored: " in (tmp_path / "report").read_text("utf-8")
+
+    on = (tmp_path / "metrics", tmp_path / "root")
+    assert decide(*on, tmp_path / "closed") == "closed"
+    reason = read_decision(tmp_path / "closed").reason
+    assert reason == (
+        f"champion: {shop_run.release_id} is live, but could not be measured: {metrics.unmeasured}"
+    )
+    assert decide(*on, tmp_path / "forced", force="it is of another age") == "open"
+    forced = publish(shop_run.index, on[0], tmp_path / "forced", root)
+    assert forced != shop_run.release_id
+    live = current_release(tmp_path / "root")
+    assert live is not None
+    assert live.name == forced
+
+
+def test_vectors_of_very_many_columns_have_no_rank(
+    shop_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = EvaluationMetrics.read(shop_run.metrics)
+    ranks = {one.table: one.effective_rank for one in known.spectra}
+    assert known.health.effective_rank == ranks["item vectors"]
+    monkeypatch.setattr(collapse, "MAX_DIM", known.health.dim - 1)
+    artifacts = (shop_run.dataset, shop_run.item_embeddings, shop_run.model)
+    evaluate(*artifacts, tmp_path / "metrics", tmp_path / "report")
+    metrics = EvaluationMetrics.read(tmp_path / "metrics")
+    assert metrics.health == known.health.model_copy(update={"effective_rank": None})
+    assert decide(tmp_path / "metrics", tmp_path / "root", tmp_path / "decision") == "open"
+    assert "| vectors | passed | all finite |" in (tmp_path / "decision.md").read_text("utf-8")
+
+
+def test_popularity_counts_users_not_what_they_did_again() -> None:
+    """With repeats=all; users 3 and 4 are not in training."""
+    data = dataset(
+        [
+            *[(0, 0, TRAIN)] * 3,
+            (0, 1, TRAIN),
+            (1, 0, TRAIN),
+            (1, 2, VALIDATION),
+            *[(2, 1, TRAIN)] * 2,
+            (2, 0, TEST),
+            (3, 0, TEST),
+            (4, 2, VALIDATION),
+        ],
+        4,
+    )
+    popularity, num_trained = _users_of_items(data)
+    assert popularity.tolist() == [2, 2, 0, 0]
+    assert num_trained == 3
+
+
+def test_novelty_of_repeats_is_that_of_users(
+    shop_run: Run, tiny_encoder: Path, tmp_path: Path
+) -> None:
+    """Two of two users took b and c, again and again, which would be less than no news."""
+    again = "".join(f"{user},{item},{time}\n" for time in (1, 2) for user in "uv" for item in "bc")
+    ends = "u,a,8\nu,d,9\nv,a,8\nv,d,9\n"
+    texts = (ITEMS, f"user_id,item_id,timestamp\n{again}{ends}")
+    preprocess_texts(tmp_path, *texts, repeats="all")
+    of_texts = {"dataset": tmp_path / "dataset", "item_embeddings": tmp_path / "embeddings"}
+    embed_items(
+        **of_texts,
+        encoder=str(tiny_encoder),
+        embedding_store=str(tmp_path / "store"),
+        shard=0,
+        num_shards=1,
+        counts=tmp_path / "counts.json",
+        **EMBED_ITEMS,
+    )
+    train(*of_texts.values(), "popularity", -1, "", "", tmp_path / "model")
+    evaluate(
+        **of_texts,
+        model=tmp_path / "model",
+        metrics=tmp_path / "metrics",
+        report=tmp_path / "report",
+        hide_history=False,
+    )
+    found = EvaluationMetrics.read(tmp_path / "metrics").model["novelty@10"]
+    assert found == (0 + 0 + 1 + 1) / 4  # b and c by both; a and d by nobody, which counts as one
+
+
 def test_a_model_with_nan_is_measured_and_found_out(shop_run: Run, tmp_path: Path) -> None:
     model = tmp_path / "model"
     manifest = read_manifest(shop_run.model)
@@ -142,7 +256,7 @@ def test_a_model_with_nan_is_measured_and_found_out(shop_run: Run, tmp_path: Pat
     evaluate(*on, model, tmp_path / "metrics", tmp_path / "report")
     metrics = EvaluationMetrics.read(tmp_path / "metrics")
     assert metrics.model["recall@50"] == 0
-    assert metrics.health.broken_items == 50
+    assert (metrics.health.broken_items, metrics.health.broken_users) == (50, 40)
     assert decide(tmp_path / "metrics", tmp_path / "root", tmp_path / "decision") == "closed"
 
 

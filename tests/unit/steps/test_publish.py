@@ -15,14 +15,15 @@ from towerflow.steps.publish import publish
 from towerflow.storage.artifact import new_artifact, open_artifact, read_manifest
 
 
-def changed_index(run: Run, path: Path) -> Path:
-    """The shop's Index with another file."""
+def changed_index(run: Run, path: Path, inputs: dict[str, str] | None = None) -> Path:
+    """The shop's Index with another file; without inputs it doesn't say what it is made of."""
     manifest = read_manifest(run.index)
     with new_artifact(path, ArtifactKind.INDEX, "test") as draft:
         shutil.copytree(run.index, draft.folder, dirs_exist_ok=True)
         (draft.folder / MANIFEST_FILE).unlink()
         (draft.folder / "note").write_text(path.name, "utf-8")
         draft.counts, draft.details = manifest.counts, manifest.details
+        draft.inputs = inputs or {}
     return path
 
 
@@ -102,3 +103,72 @@ def test_what_was_decided_about_another_champion_is_not_published(
     live = current_release(tmp_path / "root")
     assert live is not None
     assert live.name == first
+
+
+def test_of_two_that_would_be_the_first_one_wins(shop_run: Run, tmp_path: Path) -> None:
+    """Both were decided upon while nothing was live."""
+    root = tmp_path / "root"
+    decided = (shop_run.metrics, shop_run.decision, str(root))
+    first = publish(shop_run.index, *decided)
+    other = changed_index(shop_run, tmp_path / "index")
+    expected = f"expected nothing live, as when it was decided, found {first}, published meanwhile"
+    with pytest.raises(InputError, match=expected):
+        publish(other, *decided)
+    live = current_release(root)
+    assert live is not None
+    assert live.name == first
+    assert publish(shop_run.index, *decided) == first
+
+
+def test_a_champion_that_was_taken_down_meanwhile_stands_in_nobodys_way(
+    shop_run: Run, tmp_path: Path
+) -> None:
+    better = challenger(shop_run, tmp_path / "better", 0.1, shop_run.release_id)
+    assert decide(better, shop_run.release_root, tmp_path / "decision") == "open"
+    root = tmp_path / "root"
+    release_id = publish(shop_run.index, better, tmp_path / "decision", str(root))
+    live = current_release(root)
+    assert live is not None
+    assert live.name == release_id
+
+
+def test_a_decision_about_other_metrics_lets_nothing_through(shop_run: Run, tmp_path: Path) -> None:
+    """As that of another run."""
+    better = challenger(shop_run, tmp_path / "better", 0.1)
+    decide(better, tmp_path / "root", tmp_path / "decision")
+    for metrics, decision in (
+        (shop_run.metrics, tmp_path / "decision"),
+        (better, shop_run.decision),
+    ):
+        with pytest.raises(InputError, match="a decision about these metrics, found another"):
+            publish(shop_run.index, metrics, decision, str(tmp_path / "root"))
+    assert not (tmp_path / "root").exists()
+
+
+def test_an_index_of_another_model_than_was_measured_is_refused(
+    shop_run: Run, tmp_path: Path
+) -> None:
+    measured = read_manifest(shop_run.metrics).inputs["model"]
+    assert read_manifest(shop_run.index).inputs["model"] == measured
+    decided = (shop_run.metrics, shop_run.decision, str(tmp_path / "root"))
+    other = changed_index(shop_run, tmp_path / "other", {"model": "0" * 64})
+    with pytest.raises(InputError, match="an Index of the model that was measured, found another"):
+        publish(other, *decided)
+    assert not (tmp_path / "root").exists()
+    same = changed_index(shop_run, tmp_path / "same", {"model": measured})
+    assert publish(same, *decided)
+
+
+@pytest.mark.parametrize("who", ["index", "metrics", "neither"])
+def test_where_one_does_not_say_its_model_it_is_believed(
+    shop_run: Run, tmp_path: Path, who: str
+) -> None:
+    """As what a refresh takes out of a release."""
+    root = tmp_path / "root"
+    metrics = challenger(shop_run, tmp_path / "metrics", 0.0)  # says no model
+    decision = tmp_path / "decision"
+    decide(metrics, root, decision)
+    if who == "metrics":
+        metrics, decision = shop_run.metrics, shop_run.decision
+    index = shop_run.index if who == "index" else changed_index(shop_run, tmp_path / "index")
+    assert publish(index, metrics, decision, str(root))
