@@ -45,7 +45,7 @@ def speed_bars() -> Iterator[dict[str, Any]]:
     """Ours, the bare products and top-K, and RecBole, on the same vectors and histories."""
     ours, _ = run("-m", "benchmarks.support.ranking_speed", str(WORK), str(REPEATS))
     seconds = statistics.median(ours["seconds"])
-    over = statistics.median(np.divide(ours["seconds"], ours["bare"]))
+    over = float(np.median(np.divide(ours["seconds"], ours["bare"])))
     print(f"ours {ours}", flush=True)
     yield bar("full ranking / bare products and top-K", over, "×", "≤ 1.5", holds=over <= 1.5)
     peers = {}
