@@ -1,6 +1,7 @@
 """`evaluate`: how good the model is on the test split, beside baselines and champion."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -90,45 +91,18 @@ def evaluate(
     candidate = load_model_for(model, data.item_ids, data.user_ids)
     test = _test(dataset, data, content, hide_history, sampled_negatives)
     live, unmeasured = _live(release_root, data, content)
-
-    own = judge(candidate, content.embeddings, test)
-    champion = judge(live.model, live.embeddings, test, live.unranked) if live else None
-    baselines = {
-        name: judge(baseline, content.embeddings, test)
-        for name, baseline in _baselines(data, content).items()
-    }
-    others = {**({CHAMPION: champion} if champion else {}), **baselines}
-    found = spectra(candidate, content.embeddings, data.has_text, test.popularity)
-    measured = EvaluationMetrics(
-        primary_metric=PRIMARY_METRIC,
-        protocol=_protocol(data, sampled_negatives, hide_history=hide_history),
-        is_full_ranking=not sampled_negatives,
-        num_users=len(test.task.users),
-        num_items=data.num_items,
-        model=own.means,
-        intervals={name: Interval.of(values) for name, values in own.per_user.items()},
-        baselines={name: baseline.means for name, baseline in baselines.items()},
-        champion=_champion(live, champion) if live and champion else None,
-        unmeasured=unmeasured,
-        not_comparable=TrainedOn.of(model, model_manifest.details).why_not_judged_on(data),
-        changes={name: Change.of(own.primary, other.primary) for name, other in others.items()},
-        slices={
-            **slice_all(test, own, champion),
-            **dict(as_if_new(test, candidate, content.embeddings)),
-        },
-        exposure=own.exposure,
-        health=vector_health(
-            candidate, content.embeddings, own.result.broken_users, _effective_rank(found)
-        ),
-        spectra=found,
-        serves_new_items=candidate.serves_new_items,
-        dataset=data.content_hash,
+    judged = _judge_all(candidate, live, test)
+    measured = _measured(candidate, live, test, judged).model_copy(
+        update={
+            "unmeasured": unmeasured,
+            "not_comparable": TrainedOn.of(model, model_manifest.details).why_not_judged_on(data),
+        }
     )
-    page = render_report(test, own, measured, model_manifest)
+    page = render_report(test, judged.own, measured, model_manifest)
     with new_artifact(metrics, ArtifactKind.METRICS, STEP) as draft:
         (draft.folder / METRICS_FILE).write_text(measured.model_dump_json(indent=2) + "\n", "utf-8")
         (draft.folder / SUMMARY_FILE).write_text(summarise(measured, record), "utf-8")
-        pq.write_table(_per_user(test, own, others), draft.folder / PER_USER_FILE)
+        pq.write_table(_per_user(test, judged), draft.folder / PER_USER_FILE)
         draft.counts = {"users": measured.num_users}
         draft.details = record.as_details()
         draft.inputs = {
@@ -142,7 +116,21 @@ def evaluate(
     if sampled_negatives:
         print(f"towerflow: warning: {SAMPLED_WARNING}", flush=True)
     print(f"towerflow: {record.title}: {PRIMARY_METRIC} {measured.primary:.4f}", flush=True)
-    return {name: own.means[name] for name in IN_THE_UI}
+    return {name: measured.model[name] for name in IN_THE_UI}
+
+
+@dataclass(frozen=True)
+class _Judgements:
+    """The model, and all that stands beside it."""
+
+    own: Judged
+    champion: Judged | None
+    baselines: dict[str, Judged]
+
+    @property
+    def others(self) -> dict[str, Judged]:
+        """By name, the champion first."""
+        return {**({CHAMPION: self.champion} if self.champion else {}), **self.baselines}
 
 
 def _live(
@@ -178,11 +166,49 @@ def _users_of_items(data: Dataset) -> tuple[IntArray, int]:
     return counts, len(np.unique(data.user_index[train]))
 
 
-def _baselines(data: Dataset, content: ItemEmbeddings) -> dict[str, RetrievalModel]:
-    return {
-        "popularity": Popularity.fit(data.lists(Split.TRAIN), data.num_items),
-        "content_mean": ContentMean.fit(content.embeddings, ContentMeanConfig()),
+def _judge_all(candidate: RetrievalModel, live: LiveModel | None, test: HeldOut) -> _Judgements:
+    baselines = {
+        "popularity": Popularity.fit(test.data.lists(Split.TRAIN), test.data.num_items),
+        "content_mean": ContentMean.fit(test.embeddings, ContentMeanConfig()),
     }
+    return _Judgements(
+        own=judge(candidate, test.embeddings, test),
+        champion=judge(live.model, live.embeddings, test, live.unranked) if live else None,
+        baselines={name: judge(one, test.embeddings, test) for name, one in baselines.items()},
+    )
+
+
+def _measured(
+    candidate: RetrievalModel, live: LiveModel | None, test: HeldOut, judged: _Judgements
+) -> EvaluationMetrics:
+    """All but what the artifacts say of themselves."""
+    own, data = judged.own, test.data
+    found = spectra(candidate, test.embeddings, data.has_text, test.popularity)
+    return EvaluationMetrics(
+        primary_metric=PRIMARY_METRIC,
+        protocol=_protocol(test),
+        is_full_ranking=test.task.candidates is None,
+        num_users=len(test.task.users),
+        num_items=data.num_items,
+        model=own.means,
+        intervals={name: Interval.of(values) for name, values in own.per_user.items()},
+        baselines={name: baseline.means for name, baseline in judged.baselines.items()},
+        champion=_champion(live, judged.champion) if live and judged.champion else None,
+        changes={
+            name: Change.of(own.primary, other.primary) for name, other in judged.others.items()
+        },
+        slices={
+            **slice_all(test, own, judged.champion),
+            **dict(as_if_new(test, candidate, test.embeddings)),
+        },
+        exposure=own.exposure,
+        health=vector_health(
+            candidate, test.embeddings, own.result.broken_users, _effective_rank(found)
+        ),
+        spectra=found,
+        serves_new_items=candidate.serves_new_items,
+        dataset=data.content_hash,
+    )
 
 
 def _effective_rank(found: Sequence[Spectrum]) -> float | None:
@@ -200,22 +226,21 @@ def _champion(live: LiveModel, judged: Judged) -> ChampionMetrics:
     )
 
 
-def _protocol(data: Dataset, negatives: int, *, hide_history: bool) -> str:
-    ranked = (
-        f"{negatives} drawn items ranked beside those to be found"
-        if negatives
-        else "full ranking of the catalogue"
-    )
-    history = "hidden" if hide_history else "ranked too"
-    return f"{ranked}, history {history}, ties against the model, split {data.split_kind}"
+def _protocol(test: HeldOut) -> str:
+    task, ranked = test.task, "full ranking of the catalogue"
+    if task.candidates is not None:
+        drawn = int((task.candidates.lengths - task.relevant.lengths).max())
+        ranked = f"{drawn} drawn items ranked beside those to be found"
+    history = "hidden" if task.seen is None else "ranked too"
+    return f"{ranked}, history {history}, ties against the model, split {test.data.split_kind}"
 
 
-def _per_user(test: HeldOut, own: Judged, others: dict[str, Judged]) -> pa.Table:
+def _per_user(test: HeldOut, judged: _Judgements) -> pa.Table:
     """Every metric of the model, and the primary one of the others as `champion: ndcg@10`."""
     users = test.task.users
     values = {
-        **own.per_user,
-        **{f"{name}: {PRIMARY_METRIC}": other.primary for name, other in others.items()},
+        **judged.own.per_user,
+        **{f"{name}: {PRIMARY_METRIC}": other.primary for name, other in judged.others.items()},
     }
     return pa.table(
         {
