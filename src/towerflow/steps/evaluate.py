@@ -167,7 +167,7 @@ def _users_of_items(data: Dataset) -> tuple[IntArray, int]:
 
 
 def _judge_all(candidate: RetrievalModel, live: LiveModel | None, test: HeldOut) -> _Judgements:
-    baselines = {
+    baselines: dict[str, RetrievalModel] = {
         "popularity": Popularity.fit(test.data.lists(Split.TRAIN), test.data.num_items),
         "content_mean": ContentMean.fit(test.embeddings, ContentMeanConfig()),
     }
