@@ -12,7 +12,6 @@ import numpy as np
 
 from towerflow.embedding.item_embeddings import ItemEmbeddings
 from towerflow.evaluation.assessment import HeldOut, judge
-from towerflow.evaluation.popularity_groups import PopularityGroups
 from towerflow.evaluation.protocol import PRIMARY_METRIC, task
 from towerflow.evaluation.slices import find_slices, measure_slice
 from towerflow.interactions.dataset import Dataset
@@ -28,12 +27,8 @@ def main(dataset: str, item_embeddings: str, recipe: str, seed: str, file: str) 
         return
     data = Dataset.open(Path(dataset))
     content = ItemEmbeddings.open_for(Path(item_embeddings), data.content_hash, data.num_items)
-    trained = data.lists(Split.TRAIN)
-    popularity = np.bincount(trained.items, minlength=data.num_items)
     posed = task(data, Split.TEST)
-    num_trained = int(np.count_nonzero(trained.lengths))
-    groups = PopularityGroups.of(popularity)
-    test = HeldOut(data, content.embeddings, posed, popularity, num_trained, groups)
+    test = HeldOut.of(data, content.embeddings, posed)
     model, _ = fit(load_recipe(recipe).with_seed(int(seed)), Fitting(data, content.embeddings))
     judged = judge(model, content.embeddings, test)
     arrays = {"all": judged.primary}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from torch import Tensor
@@ -17,6 +17,7 @@ from towerflow.evaluation.slices import AS_IF_NEW, SLICE_CUTOFF, find_slices, me
 from towerflow.interactions.dataset import Dataset
 from towerflow.interactions.histories import IntArray
 from towerflow.models.retrieval_model import RetrievalModel
+from towerflow.schema import Split
 
 LIST_LENGTH: Final = 10  # what a person is shown: beyond-accuracy metrics look at so many places
 SHORTENED_TO: Final = (1, 2, 3)
@@ -41,6 +42,16 @@ class HeldOut:
     popularity: IntArray
     num_trained: int
     groups: PopularityGroups
+
+    @classmethod
+    def of(cls, data: Dataset, embeddings: Tensor, task: Task) -> Self:
+        """What `task` asks; popularity is of the TRAIN split, where each user counts once."""
+        train = data.split == Split.TRAIN.value
+        pairs = np.unique(data.item_index[train] * data.num_users + data.user_index[train])
+        popularity = np.bincount(pairs // data.num_users, minlength=data.num_items)
+        num_trained = len(np.unique(data.user_index[train]))
+        groups = PopularityGroups.of(popularity)
+        return cls(data, embeddings, task, popularity, num_trained, groups)
 
 
 @dataclass(frozen=True)

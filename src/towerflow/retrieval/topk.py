@@ -54,7 +54,8 @@ class ExactTopK:
         self.item_vectors = item_vectors
         self.unranked = np.empty(0, dtype=np.int64) if unranked is None else unranked
         self._twins = Twins.among(item_vectors)
-        self._longest = item_vectors.abs().max()
+        low, high = item_vectors.aminmax()
+        self._longest = torch.maximum(-low, high)
 
     def search(
         self,

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -23,14 +22,12 @@ from towerflow.evaluation.metrics_file import (
     ChampionMetrics,
     EvaluationMetrics,
 )
-from towerflow.evaluation.popularity_groups import PopularityGroups
 from towerflow.evaluation.protocol import PRIMARY_METRIC, task
 from towerflow.evaluation.resampling import Change, Interval
 from towerflow.evaluation.spectrum import Spectrum
 from towerflow.evaluation.training_record import TrainingRecord
 from towerflow.evaluation.vector_health import vector_health
 from towerflow.interactions.dataset import Dataset
-from towerflow.interactions.histories import IntArray
 from towerflow.interactions.trained_on import TrainedOn
 from towerflow.models.content_mean import ContentMean, ContentMeanConfig
 from towerflow.models.files import load_model_for
@@ -153,17 +150,7 @@ def _test(
         raise InputError(
             dataset, expected=f"users to test on (split {data.split_kind})", found="none"
         )
-    popularity, num_trained = _users_of_items(data)
-    groups = PopularityGroups.of(popularity)
-    return HeldOut(data, content.embeddings, posed, popularity, num_trained, groups)
-
-
-def _users_of_items(data: Dataset) -> tuple[IntArray, int]:
-    """`[num_items]` how many users took each in training, and how many users there are in it."""
-    train = data.split == Split.TRAIN.value
-    pairs = np.unique(data.item_index[train] * data.num_users + data.user_index[train])
-    counts = np.bincount(pairs // data.num_users, minlength=data.num_items)
-    return counts, len(np.unique(data.user_index[train]))
+    return HeldOut.of(data, content.embeddings, posed)
 
 
 def _judge_all(candidate: RetrievalModel, live: LiveModel | None, test: HeldOut) -> _Judgements:

@@ -2,11 +2,9 @@
 
 from html.parser import HTMLParser
 
-import numpy as np
 import torch
 
 from towerflow.evaluation.assessment import HeldOut
-from towerflow.evaluation.popularity_groups import PopularityGroups
 from towerflow.evaluation.protocol import task
 from towerflow.interactions.dataset import Dataset
 from towerflow.schema import Split
@@ -16,12 +14,8 @@ LOADING = {"src", "href", "data", "action", "xlink:href"}
 
 def held_out(data: Dataset) -> HeldOut:
     """The test split of `data`; embeddings are unit vectors."""
-    trained = data.lists(Split.TRAIN)
-    popularity = np.bincount(trained.items, minlength=data.num_items)
-    num_trained = int(np.count_nonzero(trained.lengths))
-    groups = PopularityGroups.of(popularity)
     embeddings = torch.eye(data.num_items).double()
-    return HeldOut(data, embeddings, task(data, Split.TEST), popularity, num_trained, groups)
+    return HeldOut.of(data, embeddings, task(data, Split.TEST))
 
 
 class Page(HTMLParser):

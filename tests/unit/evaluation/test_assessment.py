@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from tests.unit.evaluation.held_out import held_out as of_data
-from tests.unit.evaluation.small_data import TEST, TRAIN, Event, Told, dataset
+from tests.unit.evaluation.small_data import TEST, TRAIN, VALIDATION, Event, Told, dataset
 from towerflow.evaluation.assessment import HeldOut, as_if_new, judge, slice_all
 from towerflow.evaluation.metrics import METRICS
 from towerflow.evaluation.popularity_groups import PopularityGroups
@@ -171,3 +171,23 @@ def test_novelty_is_told_by_the_users_of_training_alone() -> None:
     assert known.per_user["novelty@10"].tolist() == [0, 0]
     both = judge(told, torch.eye(3), test, unranked=np.array([2]))
     assert both.per_user["novelty@10"].tolist() == [1 / 2, 1 / 2]  # 0 of 2 / 2, 1 of 1 / 2
+
+
+def test_popularity_counts_users_not_what_they_did_again() -> None:
+    """With repeats=all; users 3 and 4 are not in training."""
+    data = dataset(
+        [
+            *[(0, 0, TRAIN)] * 3,
+            (0, 1, TRAIN),
+            (1, 0, TRAIN),
+            (1, 2, VALIDATION),
+            *[(2, 1, TRAIN)] * 2,
+            (2, 0, TEST),
+            (3, 0, TEST),
+            (4, 2, VALIDATION),
+        ],
+        4,
+    )
+    found = HeldOut.of(data, torch.eye(4), task(data, TEST))
+    assert found.popularity.tolist() == [2, 2, 0, 0]
+    assert found.num_trained == 3

@@ -10,7 +10,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.conftest import EMBED_ITEMS, Run
-from tests.unit.evaluation.small_data import TEST, TRAIN, VALIDATION, dataset
 from tests.unit.steps.test_gate import decide
 from tests.unit.steps.test_preprocess import INTERACTIONS, ITEMS
 from tests.unit.steps.test_preprocess import run as preprocess_texts
@@ -21,7 +20,7 @@ from towerflow.interactions.dataset import Dataset
 from towerflow.retrieval.releases import current_release, point_to, release_folder
 from towerflow.schema import MANIFEST_FILE, ArtifactKind, Split
 from towerflow.steps.embed_items import embed_items
-from towerflow.steps.evaluate import _users_of_items, evaluate
+from towerflow.steps.evaluate import evaluate
 from towerflow.steps.gate import read_decision
 from towerflow.steps.publish import publish
 from towerflow.steps.train import train
@@ -190,26 +189,6 @@ def test_vectors_of_very_many_columns_have_no_rank(
     assert metrics.health == known.health.model_copy(update={"effective_rank": None})
     assert decide(tmp_path / "metrics", tmp_path / "root", tmp_path / "decision") == "open"
     assert "| vectors | passed | all finite |" in (tmp_path / "decision.md").read_text("utf-8")
-
-
-def test_popularity_counts_users_not_what_they_did_again() -> None:
-    """With repeats=all; users 3 and 4 are not in training."""
-    data = dataset(
-        [
-            *[(0, 0, TRAIN)] * 3,
-            (0, 1, TRAIN),
-            (1, 0, TRAIN),
-            (1, 2, VALIDATION),
-            *[(2, 1, TRAIN)] * 2,
-            (2, 0, TEST),
-            (3, 0, TEST),
-            (4, 2, VALIDATION),
-        ],
-        4,
-    )
-    popularity, num_trained = _users_of_items(data)
-    assert popularity.tolist() == [2, 2, 0, 0]
-    assert num_trained == 3
 
 
 def test_novelty_of_repeats_is_that_of_users(
