@@ -1,4 +1,4 @@
-"""The one exception for the user's mistakes; `assert` is for ours (see CONTRIBUTING.md)."""
+"""The user's mistakes and the faults of stores; `assert` is for our own (see CONTRIBUTING.md)."""
 
 from collections.abc import Callable
 from typing import Self
@@ -49,3 +49,33 @@ class InputError(ValueError):
         return cls(
             where, field=field, expected=expected, found=f"'{first['input']}': {first['msg']}"
         )
+
+
+class StorageError(RuntimeError):
+    """A fault of an object store that outlasted every try, told in one sentence.
+
+    Args:
+        path: the object.
+        operation: what was done with it, such as "write".
+        fault: the last fault.
+        tries: how often it was tried.
+        seconds: for how long.
+    """
+
+    def __init__(
+        self, path: str, *, operation: str, fault: str, tries: int = 1, seconds: float = 0.0
+    ) -> None:
+        often = f"after {tries} tries in {seconds:.1f} s" if tries > 1 else "at the first try"
+        sentence = f"{path}: could not {operation} it, given up {often}: {fault.rstrip('.')}."
+        super().__init__(" ".join(sentence.split()))
+
+    @classmethod
+    def told(cls, sentence: str) -> Self:
+        """One that was put in words already, in another process."""
+        error = cls.__new__(cls)
+        RuntimeError.__init__(error, sentence)
+        return error
+
+    def __reduce__(self) -> tuple[Callable[[str], Self], tuple[str]]:
+        """It crosses from a process to another as its sentence."""
+        return self.told, (str(self),)

@@ -10,7 +10,7 @@ from typing import Final
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2  # 1 had no manifest_hash
 MANIFEST_FILE: Final = "manifest.json"
 
 ITEM_ID: Final = "item_id"
@@ -53,7 +53,7 @@ ITEMS_SCHEMA: Final = pa.schema(
 
 INTERACTIONS_SCHEMA: Final = pa.schema(
     [
-        pa.field(USER_INDEX, pa.int64(), nullable=False),  # 0 … num_users-1, in order of user_id
+        pa.field(USER_INDEX, pa.int64(), nullable=False),  # 0 … num_users-1, in order of a hash
         pa.field(USER_ID, pa.string(), nullable=False),
         pa.field(ITEM_INDEX, pa.int64(), nullable=False),
         pa.field(TIMESTAMP, pa.float64(), nullable=False),  # number as given; dates: Unix seconds
@@ -130,3 +130,4 @@ class Manifest(BaseModel):
     inputs: dict[str, str] = Field(description="Content hash of each artifact that was read.")
     files: dict[str, FileEntry] = Field(description="Every file but the manifest, by name.")
     content_hash: str = Field(description="sha256 over the names and hashes of all files.")
+    manifest_hash: str = Field(description="sha256 over all the other fields of this manifest.")

@@ -7,7 +7,7 @@ import torch
 from google.cloud import storage
 
 from tests.conftest import EMBED_ITEMS, Run
-from tests.storage.test_object_storage import BUCKET, bucket, endpoint  # noqa: F401 (fixtures)
+from tests.storage.conftest import BUCKET
 from towerflow.embedding import store_care
 from towerflow.embedding.item_embeddings import ItemEmbeddings
 from towerflow.errors import InputError
@@ -19,7 +19,7 @@ MODEL = f"gs://{BUCKET}/models/tiny"
 
 
 @pytest.fixture
-def model(bucket: storage.Bucket, tiny_encoder: Path) -> str:  # noqa: F811
+def model(bucket: storage.Bucket, tiny_encoder: Path) -> str:
     """The tiny LLM in the bucket."""
     for path in tiny_encoder.iterdir():
         bucket.blob(f"models/tiny/{path.name}").upload_from_filename(str(path))
@@ -67,7 +67,7 @@ def test_a_store_in_a_bucket_is_looked_after_like_any_other(
 
 
 def test_a_model_that_is_not_there_is_named(
-    bucket: storage.Bucket,  # noqa: F811
+    bucket: storage.Bucket,
     shop_run: Run,
     tmp_path: Path,
 ) -> None:

@@ -1,18 +1,14 @@
 """`preprocess` over a real object-store server: sources and workspace in a bucket."""
 
-import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import google.auth
 import pyarrow as pa
 import pytest
-from gcp_storage_emulator.server import create_server
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
 from tests.conftest import PREPROCESS, SHOP
+from tests.storage.conftest import BUCKET
 from towerflow.errors import InputError
 from towerflow.steps.preprocess import preprocess
 from towerflow.storage.artifact import read_manifest
@@ -24,33 +20,6 @@ from towerflow.storage.filesystems import (
     read_parquet,
     write_parquet,
 )
-
-BUCKET = "shop-bucket"
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """Address of a server that keeps objects in memory."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = create_server("127.0.0.1", port, in_memory=True, default_bucket=BUCKET)
-    server.start()
-    yield f"http://127.0.0.1:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> storage.Bucket:
-    """A bucket with the shop in it, which all clients of this process find."""
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", endpoint)
-    # Nobody here to ask for credentials; Beam would ask for half a minute.
-    monkeypatch.setattr(google.auth, "default", lambda **_: (AnonymousCredentials(), None))
-    client = storage.Client(project="test", credentials=AnonymousCredentials())
-    bucket = client.bucket(BUCKET)
-    for name in ("items.jsonl", "interactions.csv"):
-        bucket.blob(f"shop/{name}").upload_from_filename(str(SHOP / name))
-    return bucket
 
 
 def run(folder: Path, **changes: Any) -> str:

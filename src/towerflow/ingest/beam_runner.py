@@ -12,7 +12,6 @@ from uuid import uuid4
 
 import apache_beam as beam
 import pyarrow as pa
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import create_runner
 
@@ -90,12 +89,12 @@ class BeamRunner:
         return options
 
     def use(self) -> None:
-        """Check the options and let them hold for files too: credentials and the like.
+        """Check the options before any work is done.
 
         Raises:
             InputError: as `pipeline_options`.
         """
-        FileSystems.set_options(self.pipeline_options())
+        self.pipeline_options()
 
     @contextmanager
     def workspace(self) -> Iterator[str]:

@@ -1,18 +1,47 @@
-"""Artifact folders: written whole with a manifest, checked when opened."""
+"""Artifact folders: written whole with a manifest, checked when opened, local or remote."""
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import Final
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from towerflow import __version__
 from towerflow.errors import InputError
 from towerflow.schema import MANIFEST_FILE, SCHEMA_VERSION, ArtifactKind, FileEntry, Manifest
 from towerflow.storage.files import files_under, new_folder, sha256
+from towerflow.storage.filesystems import (
+    delete_files,
+    is_remote,
+    read_versioned,
+    write_bytes,
+)
+from towerflow.storage.manifest import (
+    MANIFEST_LIMIT,
+    content_hash,
+    manifest_bytes,
+    manifest_hash,
+    parse_manifest,
+    read_manifest,
+)
+from towerflow.storage.transfer import Tell, download_files, upload_files
+
+__all__ = [
+    "ArtifactDraft",
+    "check_artifact",
+    "fetch_artifact",
+    "local_artifact",
+    "new_artifact",
+    "open_artifact",
+    "read_manifest",
+    "upload_artifact",
+]
+
+_HASHED_AT_ONCE: Final = 4  # hashing lets other threads run; more than a disk can feed
 
 
 @dataclass
@@ -42,30 +71,101 @@ def open_artifact(path: Path, kind: ArtifactKind) -> Manifest:
         InputError: it is missing, of another kind or version, or a file differs from its hash.
     """
     manifest = read_manifest(path)
-    if manifest.kind != kind:
-        raise InputError(path, expected=f"an artifact of kind {kind}", found=manifest.kind)
-    for name, entry in manifest.files.items():
-        _check_file(path, name, entry)
+    _require_kind(path, manifest, kind)
+    _check_files(path, manifest, manifest.files)
     return manifest
 
 
-def read_manifest(path: Path) -> Manifest:
-    """Read and validate `manifest.json` of the artifact at `path`, without touching its files."""
-    file = path / MANIFEST_FILE
-    if not file.is_file():
-        raise InputError(path, expected=f"an artifact folder with a {MANIFEST_FILE}", found="none")
-    try:
-        content = json.loads(file.read_text("utf-8"))
-        version = content.get("schema_version") if isinstance(content, dict) else None
-        if version != SCHEMA_VERSION:
-            raise InputError(
-                file, field="schema_version", expected=str(SCHEMA_VERSION), found=str(version)
-            )
-        return Manifest.model_validate(content)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(file, expected="JSON", found=str(error)) from error
-    except ValidationError as error:
-        raise InputError.from_validation(file, "a valid manifest", error) from error
+@contextmanager
+def local_artifact(
+    source: str, kind: ArtifactKind, names: Collection[str] | None = None
+) -> Iterator[Path]:
+    """Yield a local folder with the checked artifact at `source`; a remote one's copy is temporary.
+
+    Args:
+        source: local or remote folder.
+        kind: what it has to be.
+        names: the files that are needed, if not all; only they are fetched and checked.
+
+    Raises:
+        InputError: as `open_artifact`, or the manifest lists no such file.
+        StorageError: it could not be fetched.
+    """
+    if not is_remote(source):
+        manifest = read_manifest(source)
+        check_artifact(Path(source), manifest, kind, manifest.files if names is None else names)
+        yield Path(source)
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "artifact"
+        fetch_artifact(source, kind, folder, names)
+        yield folder
+
+
+def fetch_artifact(
+    source: str, kind: ArtifactKind, folder: Path, names: Collection[str] | None = None
+) -> None:
+    """Copy the artifact at a remote `source` to `folder`, all of it or nothing, and check it.
+
+    Args:
+        source: remote folder.
+        kind: what it has to be.
+        folder: local one, made here.
+        names: the files that are needed, if not all.
+
+    Raises:
+        InputError: as `open_artifact`, or the manifest lists no such file.
+        StorageError: it could not be fetched.
+    """
+    content = manifest_bytes(source)
+    manifest = parse_manifest(f"{source}/{MANIFEST_FILE}", content)
+    _require_kind(source, manifest, kind)
+    wanted = sorted(manifest.files if names is None else names)
+    _require_listed(source, manifest, wanted)
+    with new_folder(folder) as draft:
+        _fetch(source, wanted, draft)
+        _check_files(draft, manifest, wanted)
+        (draft / MANIFEST_FILE).write_bytes(content)
+
+
+def check_artifact(
+    folder: Path, manifest: Manifest, kind: ArtifactKind, names: Collection[str]
+) -> None:
+    """Check what an artifact is, and those of its files that are needed.
+
+    Raises:
+        InputError: it is of another kind, or a file is missing or differs from its hash.
+    """
+    _require_kind(folder, manifest, kind)
+    _require_listed(str(folder), manifest, names)
+    _check_files(folder, manifest, names)
+
+
+def upload_artifact(folder: Path, target: str, tell: Tell | None = None) -> None:
+    """Upload the artifact in `folder` so that a `target` with a manifest is whole at any time.
+
+    Files that are there already with the same content are not sent again. Another artifact that
+    lies there loses its manifest first.
+
+    Args:
+        folder: of the artifact.
+        target: remote or local folder.
+        tell: called with bytes done and in all.
+
+    Raises:
+        InputError: `folder` is no whole artifact.
+        StorageError: a file could not be written.
+    """
+    content = manifest_bytes(folder)
+    manifest = parse_manifest(f"{folder}/{MANIFEST_FILE}", content)
+    _check_files(folder, manifest, manifest.files)
+    path = f"{target.rstrip('/')}/{MANIFEST_FILE}"
+    there = read_versioned(path, max_bytes=MANIFEST_LIMIT).content
+    if there and there != content:
+        delete_files([path])
+    upload_files(folder, sorted(manifest.files), target, tell)
+    if there != content:
+        write_bytes(path, content)
 
 
 def _describe(draft: ArtifactDraft, kind: ArtifactKind, step: str) -> Manifest:
@@ -75,7 +175,7 @@ def _describe(draft: ArtifactDraft, kind: ArtifactKind, step: str) -> Manifest:
         )
         for path in files_under(draft.folder)
     }
-    return Manifest(
+    described = Manifest(
         schema_version=SCHEMA_VERSION,
         kind=kind,
         step=step,
@@ -84,19 +184,40 @@ def _describe(draft: ArtifactDraft, kind: ArtifactKind, step: str) -> Manifest:
         details=draft.details,
         inputs=draft.inputs,
         files=files,
-        content_hash=_content_hash(files),
+        content_hash=content_hash(files),
+        manifest_hash="",
     )
+    return described.model_copy(update={"manifest_hash": manifest_hash(described)})
 
 
-def _content_hash(files: Mapping[str, FileEntry]) -> str:
-    listing = "\n".join(f"{name} {entry.sha256}" for name, entry in sorted(files.items()))
-    return hashlib.sha256(listing.encode()).hexdigest()
+def _require_kind(where: object, manifest: Manifest, kind: ArtifactKind) -> None:
+    if manifest.kind != kind:
+        raise InputError(where, expected=f"an artifact of kind {kind}", found=manifest.kind)
+
+
+def _require_listed(source: str, manifest: Manifest, names: Iterable[str]) -> None:
+    for name in names:
+        if name not in manifest.files:
+            raise InputError(source, expected=f"a file '{name}' in its manifest", found="none")
+
+
+def _fetch(source: str, names: list[str], folder: Path) -> None:
+    try:
+        download_files(source, names, folder)
+    except FileNotFoundError as error:
+        raise InputError(
+            error.args[0], expected="a file that the manifest lists", found="none"
+        ) from error
+
+
+def _check_files(folder: Path, manifest: Manifest, names: Iterable[str]) -> None:
+    with ThreadPoolExecutor(_HASHED_AT_ONCE) as pool:
+        checks = [pool.submit(_check_file, folder, name, manifest.files[name]) for name in names]
+        for check in checks:
+            check.result()
 
 
 def _check_file(folder: Path, name: str, entry: FileEntry) -> None:
-    parts = PurePosixPath(name)
-    if parts.is_absolute() or ".." in parts.parts:
-        raise InputError(folder / MANIFEST_FILE, expected="files inside the artifact", found=name)
     path = folder / name
     if not path.is_file():
         raise InputError(path, expected="a file that the manifest lists", found="none")

@@ -1,32 +1,61 @@
-"""Files wherever they lie: local paths and the stores that Beam knows (gs://, s3://)."""
+"""Files wherever they lie: local paths, gs://, and s3:// or minio://.
 
-import fnmatch
+A path picks its store; what all of them promise stands in `object_store`.
+"""
+
 import hashlib
 import io
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from towerflow.storage.files import files_under, new_file, sha256
+from towerflow.errors import InputError
+from towerflow.storage.local_store import LocalStore
+from towerflow.storage.matching import WILDCARDS, name_matches
+from towerflow.storage.object_store import FoundFile, ObjectStore, Versioned, unheard
+from towerflow.storage.remote_store import RemoteStore
+from towerflow.storage.retrying import RetryPolicy
 
-WILDCARDS = "*?["
+__all__ = [
+    "WILDCARDS",
+    "FoundFile",
+    "absolute",
+    "checksum",
+    "content_version",
+    "delete_files",
+    "delete_folder",
+    "download",
+    "exists",
+    "is_remote",
+    "match_files",
+    "name_matches",
+    "open_binary",
+    "read_parquet",
+    "read_versioned",
+    "size",
+    "store_of",
+    "upload",
+    "write_bytes",
+    "write_if",
+    "write_parquet",
+]
 
-
-@dataclass(frozen=True)
-class FoundFile:
-    """A file and its size in bytes."""
-
-    path: str
-    bytes: int
-
-    @property
-    def name(self) -> str:
-        """The last part of the path."""
-        return self.path.rsplit("/", 1)[-1]
+SMALL: Final = 64 * 2**20  # bytes that are read as one, if the caller says nothing else
+# Clients read these when they are made, so that another value means another client. Nothing here
+# looks at what they say.
+_READ_BY_CLIENTS: Final = (
+    "STORAGE_EMULATOR_HOST",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_PROFILE",
+)
 
 
 def is_remote(path: str) -> bool:
@@ -39,65 +68,109 @@ def absolute(path: str) -> str:
     return path if is_remote(path) else str(Path(path).absolute())
 
 
+def store_of(path: str) -> ObjectStore:
+    """The store that `path` lies in.
+
+    Raises:
+        InputError: there is none of that scheme, or what it needs is missing.
+    """
+    if not is_remote(path):
+        return LocalStore()
+    environment = tuple(os.environ.get(name) for name in _READ_BY_CLIENTS)
+    # A client's connections don't survive a fork.
+    return _remote_store(path.partition("://")[0], os.getpid(), environment)
+
+
 def match_files(source: str) -> list[FoundFile]:
     """Files that `source` means, in order of their names: a file, a folder or a glob.
 
     Hidden and temporary ones (a name that starts with a dot or an underscore) are left out.
     """
-    if not is_remote(source):
-        return _match_local(source)
-    root = source.rstrip("/")
-    for pattern in (source,) if _has_wildcard(source) else (root, f"{root}/**"):
-        [match] = _stores().match([pattern])
-        found = [FoundFile(data.path, data.size_in_bytes) for data in match.metadata_list]
-        visible = [file for file in found if file.name and file.name[0] not in "._"]
-        if visible:
-            return sorted(visible, key=lambda file: file.path)
-    return []
+    return store_of(source).find(source)
+
+
+def exists(path: str) -> bool:
+    """Whether there is a file at `path`."""
+    return size(path) is not None
+
+
+def size(path: str) -> int | None:
+    """Bytes of the file at `path`, None if there is none."""
+    return store_of(path).size(path)
 
 
 def open_binary(path: str) -> IO[bytes]:
-    """Open a file for reading, as the bytes that it has."""
-    if not is_remote(path):
-        return Path(path).open("rb")
-    from google.api_core.exceptions import NotFound
+    """Open a file for reading, as the bytes that it has: one generation, seekable.
 
-    try:
-        return cast(IO[bytes], _stores().open(path, compression_type="uncompressed"))
-    except NotFound as error:
-        raise FileNotFoundError(path) from error
+    Raises:
+        FileNotFoundError: it isn't there; also later, if it is removed while it is read.
+        StorageError: on reading: it is replaced meanwhile, or its checksum is wrong.
+    """
+    return store_of(path).open(path)
+
+
+def read_versioned(path: str, *, max_bytes: int = SMALL) -> Versioned:
+    """A whole small file and its generation; no bytes and ABSENT if it isn't there.
+
+    Raises:
+        InputError: it is larger than `max_bytes`.
+    """
+    return store_of(path).read(path, max_bytes)
 
 
 def write_bytes(path: str, content: bytes | pa.Buffer) -> None:
-    """Write a whole file, or none: by rename on a disk, by the promise of a remote store."""
-    if not is_remote(path):
-        with new_file(Path(path)) as draft:
-            draft.write_bytes(memoryview(content))
-        return
-    with _stores().create(path, compression_type="uncompressed") as file:
-        file.write(bytes(content))
+    """Write a whole file, or none."""
+    store_of(path).write(path, content)
+
+
+def write_if(path: str, content: bytes, generation: str) -> str:
+    """Write a whole file if it is still of `generation`, ABSENT for none; its new generation.
+
+    A write whose answer is lost is looked for before it is called a conflict. What others do with
+    `write_bytes` to a local file at the same moment may be overwritten.
+
+    Raises:
+        Conflict: somebody else wrote it meanwhile.
+    """
+    return store_of(path).write_if(path, content, generation)
+
+
+def upload(file: Path, path: str) -> None:
+    """Put the content of a local `file` at `path`, whole or not at all."""
+    store_of(path).upload(file, path, unheard)
+
+
+def download(path: str, file: Path) -> None:
+    """Put the content at `path` into a local `file`, whole or not at all.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    store_of(path).download(path, file, unheard)
 
 
 def delete_files(paths: Sequence[str]) -> None:
     """Remove files; one that is gone already is no error."""
     for path in paths:
-        if is_remote(path):
-            _stores().delete([path])
-        else:
-            Path(path).unlink(missing_ok=True)
+        store_of(path).delete(path)
+
+
+def delete_folder(path: str) -> None:
+    """Remove a folder with all that is in it."""
+    store_of(path).delete_folder(path)
 
 
 def write_parquet(path: str, table: pa.Table) -> None:
-    """Write `table`; a local reader never sees half of it, a remote one by the store's promise."""
+    """Write `table`, whole or not at all."""
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="lz4")
-    if not is_remote(path):
-        draft = Path(f"{path}.part")
-        draft.write_bytes(buffer.getbuffer())
-        draft.replace(path)
+    if is_remote(path):
+        write_bytes(path, buffer.getvalue())
         return
-    with _stores().create(path, compression_type="uncompressed") as file:
-        file.write(buffer.getvalue())
+    # Intermediate results that are made again if lost: not worth waiting for the disk.
+    draft = Path(f"{path}.part")
+    draft.write_bytes(buffer.getbuffer())
+    draft.replace(path)
 
 
 def read_parquet(path: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -121,52 +194,30 @@ def content_version(*sources: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def delete_folder(path: str) -> None:
-    """Remove a remote folder with all that is in it."""
-    _stores().delete([f"{path.rstrip('/')}/**"])
-
-
-def _stores() -> Any:
-    """Beam's file systems; imported when needed, since that takes seconds."""
-    from apache_beam.io.filesystems import FileSystems
-
-    return FileSystems
-
-
 def checksum(file: FoundFile) -> str:
     """Tells a file's content from another's; of a remote one what its store keeps."""
-    if is_remote(file.path):
-        return f"{file.bytes} {_stores().checksum(file.path)}"
-    return sha256(Path(file.path))
+    return store_of(file.path).checksum(file)
 
 
-def _match_local(source: str) -> list[FoundFile]:
-    path = Path(source)
-    if path.is_dir():
-        paths = files_under(path)
-    elif path.is_file():
-        paths = [path]
-    elif _has_wildcard(source):
-        paths = _glob(path)
-    else:
-        paths = []
-    return [
-        FoundFile(str(found), found.stat().st_size)
-        for found in paths
-        if path.is_file() or not found.name.startswith("_")
-    ]
+@lru_cache(maxsize=16)
+def _remote_store(scheme: str, process: int, environment: tuple[str | None, ...]) -> RemoteStore:
+    """Clients are imported when needed, since that takes a while and not everyone has all."""
+    policy = RetryPolicy()
+    if scheme == "gs":
+        from towerflow.storage.gcs import GcsRequests
 
-
-def _glob(pattern: Path) -> list[Path]:
-    anchor = next(parent for parent in pattern.parents if not _has_wildcard(str(parent)))
-    found = anchor.glob(str(pattern.relative_to(anchor))) if anchor.is_dir() else iter(())
-    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
-
-
-def _has_wildcard(path: str) -> bool:
-    return any(character in path for character in WILDCARDS)
-
-
-def name_matches(name: str, patterns: Sequence[str]) -> bool:
-    """Whether a file of that name is one of `patterns`; none means any."""
-    return not patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+        return RemoteStore(GcsRequests(policy), policy)
+    if scheme in ("s3", "minio"):
+        try:
+            from towerflow.storage.s3 import S3Requests
+        except ImportError as error:
+            raise InputError(
+                f"{scheme}://",
+                expected="the package s3fs",
+                found="none",
+                hint="pip install 'towerflow[s3]'",
+            ) from error
+        return RemoteStore(S3Requests(scheme, policy), policy)
+    raise InputError(
+        f"{scheme}://", expected="a local path, gs://, s3:// or minio://", found=f"'{scheme}'"
+    )

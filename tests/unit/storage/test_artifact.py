@@ -8,7 +8,13 @@ import pytest
 
 from towerflow.errors import InputError
 from towerflow.schema import ArtifactKind
-from towerflow.storage.artifact import new_artifact, open_artifact, read_manifest
+from towerflow.storage.artifact import (
+    local_artifact,
+    new_artifact,
+    open_artifact,
+    read_manifest,
+    upload_artifact,
+)
 
 
 def make(path: Path, text: str = "hello") -> Path:
@@ -54,6 +60,18 @@ def change(path: Path, **entries: Any) -> None:
 
 
 ENTRY = {"bytes": 1, "sha256": "0"}
+DEEP = 200_000
+
+
+def list_file(path: Path, name: str, **changes: Any) -> None:
+    """Let the manifest list one more file."""
+    entries = json.loads((path / "manifest.json").read_text())["files"]
+    change(path, files={**entries, name: {**ENTRY, **changes}})
+
+
+def write_manifest(path: Path, text: str) -> None:
+    """Instead of the right one."""
+    (path / "manifest.json").write_text(text)
 
 
 @pytest.mark.parametrize(
@@ -63,15 +81,30 @@ ENTRY = {"bytes": 1, "sha256": "0"}
         (lambda path: (path / "manifest.json").write_text("{"), ["manifest.json", "JSON"]),
         (lambda path: (path / "manifest.json").write_text("[]"), ["schema_version", "found None"]),
         (lambda path: (path / "manifest.json").write_bytes(b"\xff"), ["manifest.json", "JSON"]),
-        (lambda path: change(path, schema_version=2), ["schema_version", "expected 1, found 2"]),
+        (lambda path: change(path, schema_version=99), ["schema_version", "found 99"]),
         (lambda path: change(path, counts="many"), ["counts", "a valid manifest"]),
         (lambda path: change(path, surprise=1), ["surprise", "Extra inputs"]),
-        (lambda path: change(path, kind="index"), ["an artifact of kind dataset", "found index"]),
+        (lambda path: change(path, kind="index"), ["manifest_hash", "found another"]),
+        (lambda path: change(path, counts={"rows": 4}), ["manifest_hash", "found another"]),
         (lambda path: (path / "a.txt").unlink(), ["a.txt", "a file that the manifest lists"]),
         (lambda path: (path / "a.txt").write_text("hell"), ["a.txt", "5 bytes", "found 4"]),
         (lambda path: (path / "a.txt").write_text("jello"), ["a.txt", "sha256", "other content"]),
         (lambda path: change(path, files={"../x": ENTRY}), ["files inside the artifact", "../x"]),
         (lambda path: change(path, files={"/etc/x": ENTRY}), ["files inside the artifact"]),
+        (lambda path: list_file(path, "a\\b"), ["files inside the artifact"]),
+        (lambda path: list_file(path, "a\0"), ["files inside the artifact"]),
+        (lambda path: list_file(path, ""), ["files inside the artifact"]),
+        (lambda path: list_file(path, "sub//c"), ["files inside the artifact"]),
+        (lambda path: list_file(path, "./a.txt"), ["files inside the artifact"]),
+        (lambda path: list_file(path, "a.txt/x"), ["files inside the artifact"]),
+        (lambda path: list_file(path, "manifest.json"), ["files inside the artifact"]),
+        (lambda path: list_file(path, "x", bytes=-1), ["x", "a size", "found -1 bytes"]),
+        (lambda path: list_file(path, "x"), ["content_hash", "what 'files' lists"]),
+        (lambda path: change(path, content_hash="0"), ["content_hash", "what 'files' lists"]),
+        (lambda path: write_manifest(path, "[" * DEEP), ["manifest.json", "nested too deep"]),
+        (lambda path: write_manifest(path, '{"a": 1, "a": 2}'), ["JSON", "same key twice"]),
+        (lambda path: write_manifest(path, "9" * 5000), ["manifest.json", "JSON"]),
+        (lambda path: write_manifest(path, " " * (2**24 + 1)), ["at most 16,777,216 bytes"]),
     ],
 )
 def test_damage_is_refused_by_name(tmp_path: Path, damage: Any, parts: list[str]) -> None:
@@ -80,3 +113,35 @@ def test_damage_is_refused_by_name(tmp_path: Path, damage: Any, parts: list[str]
     with pytest.raises(InputError) as caught:
         open_artifact(path, ArtifactKind.DATASET)
     assert [part for part in parts if part not in str(caught.value)] == []
+
+
+def test_an_artifact_of_another_kind_is_refused(tmp_path: Path) -> None:
+    path = make(tmp_path / "x")
+    with pytest.raises(InputError, match="an artifact of kind index, found dataset"):
+        open_artifact(path, ArtifactKind.INDEX)
+
+
+def test_a_local_artifact_is_used_where_it_is(tmp_path: Path) -> None:
+    path = make(tmp_path / "x")
+    with local_artifact(str(path), ArtifactKind.DATASET) as folder:
+        assert folder == path
+    (path / "a.txt").write_text("jello")
+    with local_artifact(str(path), ArtifactKind.DATASET, ["sub/b.txt"]) as folder:
+        assert folder == path
+    with pytest.raises(InputError, match="sha256"):
+        local_artifact(str(path), ArtifactKind.DATASET).__enter__()
+
+
+def test_a_damaged_artifact_is_not_uploaded(tmp_path: Path) -> None:
+    path = make(tmp_path / "x")
+    (path / "a.txt").write_text("jello")
+    with pytest.raises(InputError, match="sha256"):
+        upload_artifact(path, str(tmp_path / "y"))
+    assert not (tmp_path / "y").exists()
+
+
+def test_another_artifact_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    first, second, target = make(tmp_path / "1"), make(tmp_path / "2", "other"), tmp_path / "y"
+    for folder in (first, second):
+        upload_artifact(folder, str(target))
+        assert open_artifact(target, ArtifactKind.DATASET) == read_manifest(folder)

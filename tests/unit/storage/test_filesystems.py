@@ -1,11 +1,14 @@
 """Files wherever they lie: the same answers from a local folder and from a bucket."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from towerflow.errors import InputError
 from towerflow.storage.files import write_text
 from towerflow.storage.filesystems import (
     absolute,
@@ -15,6 +18,7 @@ from towerflow.storage.filesystems import (
     name_matches,
     open_binary,
     read_parquet,
+    store_of,
     write_parquet,
 )
 
@@ -76,3 +80,50 @@ def test_names_match_any_pattern_or_all_if_there_is_none() -> None:
 def test_only_a_scheme_makes_a_path_remote(path: str, remote: bool) -> None:
     assert is_remote(path) is remote
     assert Path(absolute(path)).is_absolute() or remote
+
+
+def test_a_scheme_that_nobody_knows_is_refused_with_those_that_are() -> None:
+    for path in ("ftp://x/y", "file:///x"):
+        with pytest.raises(InputError, match="a local path, gs://, s3:// or minio://"):
+            match_files(path)
+
+
+def test_without_s3fs_the_user_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    monkeypatch.delitem(sys.modules, "towerflow.storage.s3", raising=False)
+    monkeypatch.setenv("AWS_PROFILE", "no client of another test")
+    with pytest.raises(InputError, match=r"pip install 'towerflow\[s3\]'"):
+        store_of("s3://bucket/x")
+
+
+def test_a_client_is_kept_until_the_environment_means_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:1")
+    first = store_of("gs://bucket/x")
+    assert store_of("gs://other/y") is first
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:2")
+    assert store_of("gs://bucket/x") is not first
+
+
+def test_minio_is_that_of_kfp_unless_an_endpoint_is_configured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from towerflow.storage.retrying import RetryPolicy
+    from towerflow.storage.s3 import MINIO_OF_KFP, S3Requests
+
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
+    assert S3Requests("minio", RetryPolicy())._files.endpoint_url == MINIO_OF_KFP
+    assert S3Requests("s3", RetryPolicy())._files.endpoint_url is None
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    assert S3Requests("minio", RetryPolicy())._files.endpoint_url is None
+
+
+def test_clients_are_not_imported_before_they_are_needed() -> None:
+    slow = "{'torch', 'apache_beam', 'google', 's3fs', 'botocore', 'requests'}"
+    script = f"import sys, towerflow.storage.filesystems; print({slow} & set(sys.modules))"
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "set()\n"

@@ -1,0 +1,65 @@
+"""Trying again: until it works, until the deadline, and not at all for what won't pass."""
+
+import pickle
+import time
+
+import pytest
+
+from towerflow.errors import StorageError
+from towerflow.storage.retrying import RetryPolicy, Transient
+
+QUICK = RetryPolicy(deadline=0.2, first_delay=0.01, longest_delay=0.02)
+
+
+class Flaky:
+    """Fails so many times."""
+
+    def __init__(self, failures: int, error: Exception) -> None:
+        self.failures = failures
+        self.error = error
+        self.calls = 0
+
+    def __call__(self) -> str:
+        self.calls += 1
+        if self.calls <= self.failures:
+            raise self.error
+        return "done"
+
+
+def test_what_passes_is_survived() -> None:
+    flaky = Flaky(3, Transient("503"))
+    assert QUICK.run("write", "gs://b/x", flaky) == "done"
+    assert flaky.calls == 3 + 1
+
+
+def test_what_does_not_pass_ends_at_the_deadline_in_one_sentence() -> None:
+    start = time.monotonic()
+    with pytest.raises(StorageError) as caught:
+        QUICK.run("write", "gs://b/x", Flaky(10**6, Transient("503 try\nlater.")))
+    assert time.monotonic() - start < QUICK.deadline + 0.1
+    sentence = str(caught.value)
+    assert sentence.startswith("gs://b/x: could not write it, given up after ")
+    assert sentence.endswith(": 503 try later.")
+
+
+def test_other_errors_are_not_tried_again() -> None:
+    flaky = Flaky(1, ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        QUICK.run("write", "gs://b/x", flaky)
+    assert flaky.calls == 1
+
+
+def test_the_deadline_counts_from_the_first_fault() -> None:
+    def slow() -> str:
+        time.sleep(2 * QUICK.deadline)
+        return flaky()
+
+    flaky = Flaky(1, Transient("the checksum of a large object"))
+    assert QUICK.run("read", "gs://b/x", slow) == "done"
+
+
+def test_the_error_crosses_processes() -> None:
+    error = StorageError("gs://b/x", operation="read", fault="503", tries=3, seconds=1.26)
+    assert str(error) == "gs://b/x: could not read it, given up after 3 tries in 1.3 s: 503."
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert (type(copy), str(copy)) == (StorageError, str(error))
