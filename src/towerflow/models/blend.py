@@ -42,18 +42,17 @@ class Blend:
     def item_vectors(self, embeddings: Tensor) -> Tensor:
         """`[num_items, sum of dims]`."""
         return torch.cat(
-            [member.item_vectors(embeddings) * factor for member, factor in self._factors()], dim=1
+            [member.item_vectors(embeddings) * factor for member, factor in self.factors()], dim=1
         )
 
     def user_vectors(self, histories: ItemLists, embeddings: Tensor) -> Tensor:
         """`[num_users, sum of dims]`."""
         vectors = [
-            member.user_vectors(histories, embeddings) * factor
-            for member, factor in self._factors()
+            member.user_vectors(histories, embeddings) * factor for member, factor in self.factors()
         ]
         return torch.cat(vectors, dim=1)
 
-    def _factors(self) -> list[tuple[Member, float]]:
+    def factors(self) -> list[tuple[Member, float]]:
         """√(weight / τ) for both towers: then items beside items weigh as users beside items do."""
         return [
             (member, math.sqrt(weight / member.temperature))

@@ -1,14 +1,12 @@
-"""A causal transformer over packed sequences, as in BERT: post-norm, GELU."""
+"""A causal transformer over packed or padded sequences, as in BERT: post-norm, GELU."""
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Protocol, Self
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (the field's name for it)
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
-
-from towerflow.models.packed import PackedSequences
 
 NORM_EPSILON = 1e-12  # of bert-base-uncased
 ROTARY_BASE = 10_000.0
@@ -51,6 +49,28 @@ class TransformerConfig(BaseModel):
         return self
 
 
+class Sequences(Protocol):
+    """Where the tokens of several sequences stand, as packed or padded."""
+
+    @property
+    def positions(self) -> Tensor:
+        """`[num_tokens]` place of each in its sequence, 0 for the oldest."""
+        ...
+
+    @property
+    def visible(self) -> Tensor:
+        """`[num_rows, 1, row_length, row_length]` whether place q may look at place k."""
+        ...
+
+    def spread(self, tokens: Tensor) -> Tensor:
+        """`[num_tokens, width]` to `[num_rows, row_length, width]`."""
+        ...
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """The inverse of `spread`."""
+        ...
+
+
 class Transformer(nn.Module):
     """Layers of causal self-attention and feed-forward."""
 
@@ -65,12 +85,12 @@ class Transformer(nn.Module):
             nn.init.normal_(self.position_embedding.weight, std=0.02)
         self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.num_layers))
 
-    def forward(self, tokens: Tensor, packed: PackedSequences) -> Tensor:
+    def forward(self, tokens: Tensor, sequences: Sequences) -> Tensor:
         """`[num_tokens, width]` to the same; a token sees its sequence up to itself."""
         if self.position_embedding is not None:
-            tokens = tokens + self.position_embedding(packed.positions)
+            tokens = tokens + self.position_embedding(sequences.positions)
         for layer in self.layers:
-            tokens = layer(tokens, packed)
+            tokens = layer(tokens, sequences)
         return tokens
 
     def alone(self, tokens: Tensor) -> Tensor:
@@ -99,9 +119,9 @@ class TransformerLayer(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.attention_dropout = config.attention_dropout
 
-    def forward(self, tokens: Tensor, packed: PackedSequences) -> Tensor:
+    def forward(self, tokens: Tensor, sequences: Sequences) -> Tensor:
         """`[num_tokens, width]` to the same shape."""
-        return self._finish(tokens, self._attend(self.query_key_value(tokens), packed))
+        return self._finish(tokens, self._attend(self.query_key_value(tokens), sequences))
 
     def alone(self, tokens: Tensor) -> Tensor:
         """`forward` for sequences of length 1, where all attention falls on the token's own value.
@@ -114,18 +134,19 @@ class TransformerLayer(nn.Module):
             tokens, F.linear(tokens, value.weight[2 * width :], value.bias[2 * width :])
         )
 
-    def _attend(self, query_key_value: Tensor, packed: PackedSequences) -> Tensor:
-        rows = packed.spread(query_key_value)
+    def _attend(self, query_key_value: Tensor, sequences: Sequences) -> Tensor:
+        rows = sequences.spread(query_key_value)
         heads = rows.view(*rows.shape[:2], 3, self.num_heads, -1)
         query, key, value = heads.permute(2, 0, 3, 1, 4)
         if self.is_rotary:
-            angles = packed.spread(rotary_angles(packed.positions, query.shape[-1])).unsqueeze(1)
+            angles = rotary_angles(sequences.positions, query.shape[-1])
+            angles = sequences.spread(angles).unsqueeze(1)
             query, key = rotate(query, angles), rotate(key, angles)
         dropout = self.attention_dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(
-            query, key, value, attn_mask=packed.visible, dropout_p=dropout
+            query, key, value, attn_mask=sequences.visible, dropout_p=dropout
         )
-        return packed.gather(mixed.transpose(1, 2).flatten(2))
+        return sequences.gather(mixed.transpose(1, 2).flatten(2))
 
     def _finish(self, tokens: Tensor, mixed: Tensor) -> Tensor:
         tokens = self.attention_norm(tokens + self.dropout(self.attention_output(mixed)))
