@@ -40,6 +40,10 @@ def refresh_items(
     min_item_interactions: int = 1,
     max_rejected_share: float = 0.05,
     unknown_items: str = "reject",
+    index_kind: str = "auto",
+    recall_target: float = 0.99,
+    index_memory: int = 0,
+    export_formats: List[str] = [],  # noqa: UP006, B006
     beam_runner: str = "DirectRunner",
     beam_options: List[str] = [],  # noqa: UP006, B006
 ) -> Outputs:
@@ -57,7 +61,7 @@ def refresh_items(
         data_version: Version of items, interactions and encoder; a new value makes KFP read anew.
         encoder: The frozen LLM that the live model was trained with, where it lies today.
         embedding_store: Root of the embedding store, local or gs://, shared by all runs.
-        release_root: Folder where releases are published, by retrain before.
+        release_root: Where releases are published, by retrain before: a folder, gs:// or s3://.
         gpu_type: Resource name of the GPUs that embed, as nvidia.com/gpu.
         gpu_count: GPUs that embed, one process each; 0: none, on the CPU.
         preset: Layout of a public dump (amazon-2014, -2018, -2023, movielens); empty: your own.
@@ -71,6 +75,10 @@ def refresh_items(
         min_item_interactions: … and items with fewer, over and over until all have enough (k-core).
         max_rejected_share: Share of unusable rows, 0 to 1, above which the run stops.
         unknown_items: Interactions with items that are gone, "reject" or "error".
+        index_kind: How items are searched: auto, exact, ivf, ivf_sq8, ivf_pq or hnsw.
+        recall_target: Share of a user's 100 best items that the index has to find.
+        index_memory: Megabytes that the index may take when served; 0: any.
+        export_formats: Write vectors for other services too: "parquet", "vertex".
         beam_runner: Where Beam runs: DirectRunner, DataflowRunner, FlinkRunner, SparkRunner.
         beam_options: Options of that runner, each as "project=my-project".
     """
@@ -127,6 +135,10 @@ def refresh_items(
         dataset=prepared.outputs["dataset"],
         item_embeddings=embedded.outputs["item_embeddings"],
         model=live.outputs["model"],
+        index_kind=index_kind,
+        recall_target=recall_target,
+        memory_limit=index_memory,
+        export_formats=export_formats,
     ).set_display_name("Export index")
     published = publish(
         index=exported.outputs["index"],

@@ -75,6 +75,10 @@ def retrain(
     slice_margin: float = 0.1,
     coverage_margin: float = 0.25,
     force: str = "",
+    index_kind: str = "auto",
+    recall_target: float = 0.99,
+    index_memory: int = 0,
+    export_formats: List[str] = [],  # noqa: UP006, B006
     max_rejected_share: float = 0.05,
     unknown_items: str = "error",
     beam_runner: str = "DirectRunner",
@@ -97,7 +101,7 @@ def retrain(
         data_version: Version of items, interactions and encoder; a new value makes KFP read anew.
         encoder: The frozen LLM: name, local or gs:// folder, or hub id with @revision.
         embedding_store: Root of the embedding store, local or gs://, shared by all runs.
-        release_root: Folder where releases are published.
+        release_root: Where releases are published: a folder that the pods see, gs:// or s3://.
         recipe: Name of a recipe, or the YAML text of one.
         seed: Of training, in place of the recipe's; -1: the recipe's own.
         initial_model: Folder of a model or release to start from; empty: from scratch.
@@ -134,6 +138,10 @@ def retrain(
         slice_margin: Share that a guarded slice may lose if it has no margin of its own.
         coverage_margin: Share of the live model's coverage of the catalogue that may be lost.
         force: Why to publish whatever the gate finds, which is recorded; empty: don't.
+        index_kind: How items are searched: auto, exact, ivf, ivf_sq8, ivf_pq or hnsw.
+        recall_target: Share of a user's 100 best items that the index has to find.
+        index_memory: Megabytes that the index may take when served; 0: any.
+        export_formats: Write vectors for other services too: "parquet", "vertex".
         max_rejected_share: Share of unusable rows, 0 to 1, above which the run stops.
         unknown_items: What to do with interactions that name unknown items, "error" or "reject".
         beam_runner: Where Beam runs: DirectRunner, DataflowRunner, FlinkRunner, SparkRunner.
@@ -226,7 +234,13 @@ def retrain(
 
     with dsl.If(gated.outputs["Output"] == "open", name="gate is open"):
         exported = export_index(
-            dataset=dataset, item_embeddings=item_embeddings, model=model
+            dataset=dataset,
+            item_embeddings=item_embeddings,
+            model=model,
+            index_kind=index_kind,
+            recall_target=recall_target,
+            memory_limit=index_memory,
+            export_formats=export_formats,
         ).set_display_name("Export index")
         published = publish(
             index=exported.outputs["index"],

@@ -1,4 +1,4 @@
-"""The command line: `towerflow run | compare | report | compile | recommend | similar`.
+"""The command line: `towerflow run | compare | report | compile | recommend | releases | …`.
 
 The only place that reads the environment and that turns errors into exit codes:
 1 for a run that failed, 2 for a mistake in what was asked.
@@ -18,8 +18,11 @@ from towerflow import (
     cli_data,
     cli_encoder,
     cli_gate,
+    cli_index,
     cli_ranking,
+    cli_releases,
     cli_report,
+    cli_serve,
     cli_store,
     cli_train,
 )
@@ -32,7 +35,7 @@ from towerflow.cli_recipe import resolve_recipe
 from towerflow.cli_source import find_data
 from towerflow.embedding.devices import devices
 from towerflow.embedding.precision import AUTO, resolve_precision
-from towerflow.errors import InputError
+from towerflow.errors import InputError, StorageError
 from towerflow.evaluation.gating import OPEN
 from towerflow.evaluation.metrics_file import EvaluationMetrics
 from towerflow.interactions.catalogue import CatalogueScope
@@ -41,13 +44,12 @@ from towerflow.interactions.filters import Repeats
 from towerflow.interactions.splits import FewShot, SplitKind
 from towerflow.local_run import RunFailed, compile_pipelines, run_pipeline
 from towerflow.recipes import DEFAULT_RECIPE, recipe_names
-from towerflow.retrieval.release import Release
 from towerflow.run_display import run_display
 from towerflow.steps.gate import read_decision
 from towerflow.steps.train import OWN_SEED
 from towerflow.storage.artifact import read_manifest
 from towerflow.storage.filesystems import absolute
-from towerflow.summary import print_metrics, print_recommendations, print_run
+from towerflow.summary import print_metrics, print_run
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -57,6 +59,9 @@ app = typer.Typer(
 )
 app.add_typer(cli_store.app, name="store")
 app.add_typer(cli_ranking.app, name="ranking")
+app.add_typer(cli_releases.app, name="releases")
+app.command()(cli_serve.recommend)
+app.command()(cli_serve.similar)
 app.command()(estimate)
 app.command()(cli_train.train)
 app.command()(combine)
@@ -64,8 +69,11 @@ app.command()(compare)
 app.command()(cli_report.report)
 
 PublishRoot = Annotated[
-    Path | None,
-    typer.Option(help="Where to publish.", show_default="<output>/releases/<name of the data>"),
+    str,
+    typer.Option(
+        help="Where to publish, local or gs://.",
+        show_default="<output>/releases/<name of the data>",
+    ),
 ]
 
 
@@ -79,7 +87,7 @@ def run(
     seed: cli_train.Seed = OWN_SEED,
     initial_model: cli_train.InitialModel = "",
     checkpoints: cli_train.Checkpoints = "",
-    release_root: PublishRoot = None,
+    release_root: PublishRoot = "",
     output: Output = DEFAULT_OUTPUT,
     model: cli_encoder.Model = bundled.DEFAULT_ENCODER,
     pooling: cli_encoder.PoolingName = "",
@@ -112,6 +120,10 @@ def run(
     slice_margin: cli_gate.SliceMargin = cli_gate.DEFAULTS.slice_margin,
     coverage_margin: cli_gate.CoverageMargin = cli_gate.DEFAULTS.coverage_margin,
     force: cli_gate.Force = "",
+    index_kind: cli_index.Kind = cli_index.DEFAULTS.kind,
+    recall_target: cli_index.RecallTarget = cli_index.DEFAULTS.recall_target,
+    index_memory: cli_index.Memory = cli_index.DEFAULTS.memory_limit,
+    export_format: cli_index.Formats = None,
     previous_dataset: cli_data.PreviousDataset = "",
     max_rejected_share: cli_data.MaxRejectedShare = 0.05,
     unknown_items: cli_data.UnknownItemsKept = cli_data.UnknownItems.ERROR,
@@ -120,15 +132,16 @@ def run(
 ) -> None:
     """Run the retrain pipeline on this machine, from raw data to a published index."""
     recipe_text = resolve_recipe(recipe)
+    index = cli_index.arguments(index_kind, recall_target, index_memory, export_format)
     gate = cli_gate.arguments(gate_margin, guarded_slice, slice_margin, coverage_margin, force)
     source = find_data(items, interactions, preset, column or [], item_template, announce)
     resolve_precision(precision, torch.device(devices()[0]))
     encoder = cli_encoder.choose_encoder(model, cache_folder(), announce)
-    root = (release_root or output / "releases" / source.name).absolute()
+    root = absolute(release_root or str(output / "releases" / source.name))
     arguments: dict[str, Any] = {
         **source.arguments(encoder),
         "embedding_store": store_root(embedding_store),
-        "release_root": str(root),
+        "release_root": root,
         "recipe": recipe_text,
         "seed": seed,
         "initial_model": absolute(initial_model) if initial_model else "",
@@ -155,6 +168,7 @@ def run(
         "hide_history": hide_history,
         "sampled_negatives": sampled_negatives,
         **gate,
+        **index,
         "previous_dataset": absolute(previous_dataset) if previous_dataset else "",
         "max_rejected_share": max_rejected_share,
         "unknown_items": unknown_items.value,
@@ -179,7 +193,7 @@ def run(
 def refresh(
     items: cli_data.Items = "",
     interactions: cli_data.Interactions = "",
-    release_root: PublishRoot = None,
+    release_root: PublishRoot = "",
     output: Output = DEFAULT_OUTPUT,
     model: cli_encoder.Model = bundled.DEFAULT_ENCODER,
     embedding_store: cli_encoder.Store = "",
@@ -194,6 +208,10 @@ def refresh(
     min_item_interactions: cli_data.MinItemInteractions = 1,
     max_rejected_share: cli_data.MaxRejectedShare = 0.05,
     unknown_items: cli_data.UnknownItemsKept = cli_data.UnknownItems.REJECT,
+    index_kind: cli_index.Kind = cli_index.DEFAULTS.kind,
+    recall_target: cli_index.RecallTarget = cli_index.DEFAULTS.recall_target,
+    index_memory: cli_index.Memory = cli_index.DEFAULTS.memory_limit,
+    export_format: cli_index.Formats = None,
     beam_runner: cli_data.BeamRunnerName = "DirectRunner",
     beam_option: cli_data.BeamOptions = None,
 ) -> None:
@@ -201,13 +219,14 @@ def refresh(
 
     The live model reads the texts as it did when it was trained.
     """
+    index = cli_index.arguments(index_kind, recall_target, index_memory, export_format)
     source = find_data(items, interactions, preset, column or [], item_template, announce)
     encoder = cli_encoder.choose_encoder(model, cache_folder(), announce)
-    root = (release_root or output / "releases" / source.name).absolute()
+    root = absolute(release_root or str(output / "releases" / source.name))
     arguments: dict[str, Any] = {
         **source.arguments(encoder),
         "embedding_store": store_root(embedding_store),
-        "release_root": str(root),
+        "release_root": root,
         "min_rating": min_rating,
         "repeats": repeats.value,
         "bot_quantile": bot_quantile,
@@ -216,6 +235,7 @@ def refresh(
         "min_item_interactions": min_item_interactions,
         "max_rejected_share": max_rejected_share,
         "unknown_items": unknown_items.value,
+        **index,
         "beam_runner": beam_runner,
         "beam_options": beam_option or [],
     }
@@ -240,64 +260,6 @@ def compile_(
         announce(str(path))
 
 
-ReleaseRoot = Annotated[
-    Path | None,
-    typer.Option(help="Release root.", show_default="the only one below towerflow-out/releases"),
-]
-NumResults = Annotated[int, typer.Option("--k", help="How many.")]
-
-
-@app.command()
-def recommend(
-    liked: Annotated[
-        list[str] | None, typer.Option(help="Title or id of a liked item, oldest first; repeat.")
-    ] = None,
-    user: Annotated[str, typer.Option(help="Id of a user of the training data.")] = "",
-    k: NumResults = 10,
-    release_root: ReleaseRoot = None,
-) -> None:
-    """Recommend from the current release, to a known user or after some liked items."""
-    if bool(liked) == bool(user):
-        raise InputError("recommend", expected="either --liked or --user", found="none or both")
-    release = Release.current(release_root or only_release_root())
-    history = release.history(user) if user else [release.find_item(name) for name in liked or []]
-    results = release.recommend(history, k, user)
-    print_recommendations(
-        console,
-        f"user {user}, newest first" if user else "liked, newest first",
-        [release.titles[item] for item in reversed(history)][: max(k, 10)],
-        [f"{item.title}  {item.score:.3f}" for item in results],
-    )
-
-
-@app.command()
-def similar(
-    item: Annotated[str, typer.Option(help="Title or id.")],
-    k: NumResults = 10,
-    release_root: ReleaseRoot = None,
-) -> None:
-    """List the items that the current release takes for similar."""
-    release = Release.current(release_root or only_release_root())
-    index = release.find_item(item)
-    announce(f"similar to {release.titles[index]} ({release.item_ids[index]})")
-    for rank, found in enumerate(release.similar(index, k), start=1):
-        announce(f"{rank:>3}  {found.score:.3f}  {found.title} ({found.item_id})")
-
-
-def only_release_root() -> Path:
-    """The release root below the default output folder, if there is exactly one."""
-    roots = sorted((DEFAULT_OUTPUT / "releases").glob("*"))
-    if len(roots) != 1:
-        raise InputError(
-            "--release-root",
-            expected="a release root",
-            found=f"{len(roots)} below {DEFAULT_OUTPUT / 'releases'}"
-            + (f": {', '.join(map(str, roots))}" if roots else ""),
-            hint="name one, or publish with towerflow run",
-        )
-    return roots[0]
-
-
 def main() -> None:
     """Entry point."""
     transformers_logging.disable_progress_bar()
@@ -306,7 +268,7 @@ def main() -> None:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except RunFailed as error:
+    except (RunFailed, StorageError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
 

@@ -6,15 +6,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from towerflow.errors import InputError
 from towerflow.ranking.adaptor import RankingAdaptorConfig
 from towerflow.ranking.artifact import train_ranking_adaptor, write_ranking_features
-from towerflow.retrieval.releases import current_release
 
 app = typer.Typer(no_args_is_help=True, help="Turn vectors into features of a ranking model.")
 console = Console(highlight=False)
 
-ReleaseRoot = Annotated[Path, typer.Option(help="Release root; its current release is used.")]
+ReleaseRoot = Annotated[str, typer.Option(help="Release root; its current release is used.")]
 
 
 @app.command()
@@ -32,7 +30,7 @@ def fit(
 ) -> None:
     """Train LEARN's adaptor to tell conversions, on the current release's vectors."""
     config = RankingAdaptorConfig(fusion_dim=fusion_dim, held_out_share=held_out_share, seed=seed)
-    found = train_ranking_adaptor(_current(release_root), conversions, config, output)
+    found = train_ranking_adaptor(release_root, conversions, config, output)
     console.print(f"AUC {found:.4f} on held-out users; the adaptor is in {output}")
 
 
@@ -44,13 +42,6 @@ def features(
     output: Annotated[Path, typer.Option(help="Parquet file to write.")],
 ) -> None:
     """Write fusion, user vector and item vector beside each pair."""
-    unknown = write_ranking_features(adaptor, _current(release_root), pairs, output)
+    unknown = write_ranking_features(adaptor, release_root, pairs, output)
     left_out = f"; {unknown:,} rows of unknown users or items left out" if unknown else ""
     console.print(f"features are in {output}{left_out}")
-
-
-def _current(root: Path) -> Path:
-    folder = current_release(root)
-    if folder is None:
-        raise InputError(root, expected="a release root", found="nothing published there")
-    return folder

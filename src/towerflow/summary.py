@@ -10,7 +10,7 @@ from rich.table import Table
 from towerflow.evaluation.comparison import Comparison, Spread
 from towerflow.evaluation.metrics_file import EvaluationMetrics
 from towerflow.retrieval.release import Release
-from towerflow.retrieval.releases import release_folder
+from towerflow.retrieval.releases import ReleaseRoot
 from towerflow.schema import REJECTED_FILE
 from towerflow.storage.artifact import read_manifest
 
@@ -18,16 +18,18 @@ NUM_SHOWN = 10
 
 
 def print_run(
-    console: Console, outputs: Mapping[str, str], release_root: Path, report: Path, recipe: str
+    console: Console, outputs: Mapping[str, str], release_root: str, report: Path, recipe: str
 ) -> None:
     """Dataset counts, metrics beside the baselines, the gate, paths, and real recommendations."""
     print_counts(console, Path(outputs["dataset"]), Path(outputs["rejected"]))
     metrics = EvaluationMetrics.read(Path(outputs["metrics"]))
     print_metrics(console, metrics, recipe)
     console.print(f"report   {report}", soft_wrap=True)
-    release = Release.current(release_root)
-    index = release_folder(release_root, release.release_id)
-    console.print(f"index    {index}", soft_wrap=True)
+    release = Release.open(release_root)
+    console.print(
+        f"index    {ReleaseRoot(release_root).folder(release.release_id)}", soft_wrap=True
+    )
+    console.print(f"         {release.index.record.in_words}", soft_wrap=True)
     print_example(console, release)
 
 
@@ -92,14 +94,13 @@ def _spread(value: Spread) -> str:
 
 def print_example(console: Console, release: Release) -> None:
     """Ten recommendations for one user, beside that user's history."""
-    users = release.user_ids()
-    user = random.Random(0).choice(users)  # noqa: S311 (any user will do, the same each time)
-    history = release.history(user)
-    recommended = release.recommend(history, min(NUM_SHOWN, len(release.titles)), user)
+    user = random.Random(0).choice(release.user_ids)  # noqa: S311 (any will do, the same each time)
+    history = release.history_of(user)
+    recommended = release.recommend(user=user, k=min(NUM_SHOWN, release.num_items))
     print_recommendations(
         console,
         f"user {user}: {len(history)} items, newest first",
-        [release.titles[item] for item in reversed(history)][:NUM_SHOWN],
+        release.titles(history[::-1][:NUM_SHOWN]),
         [f"{item.title}  {item.score:.3f}" for item in recommended],
     )
 

@@ -8,7 +8,11 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from towerflow.embedding.item_embeddings import ItemEmbeddings, read_embeddings
+from towerflow.embedding.item_embeddings import (
+    EMBEDDINGS_FILE,
+    ItemEmbeddings,
+    read_embeddings,
+)
 from towerflow.embedding.settings import EncoderRecord
 from towerflow.interactions.dataset import ITEMS_FILE, Dataset
 from towerflow.interactions.histories import IntArray
@@ -16,9 +20,9 @@ from towerflow.interactions.trained_on import TRAINED_ON, TrainedOn
 from towerflow.models.files import load_model_for
 from towerflow.models.retrieval_model import RetrievalModel
 from towerflow.retrieval.release import MODEL_FOLDER
-from towerflow.retrieval.releases import current_release
+from towerflow.retrieval.releases import ReleaseRoot
 from towerflow.schema import ITEM_ID, ArtifactKind, Manifest
-from towerflow.storage.artifact import open_artifact
+from towerflow.storage.artifact import local_artifact
 
 
 @dataclass(frozen=True)
@@ -50,27 +54,37 @@ def live_model(release_root: str, data: Dataset, content: ItemEmbeddings) -> Liv
     Raises:
         InputError: the release is damaged, or an older version made it.
     """
-    folder = current_release(Path(release_root))
-    if folder is None:
+    root = ReleaseRoot(release_root)
+    release = root.current()
+    if release is None:
         return None
-    manifest = open_artifact(folder, ArtifactKind.RELEASE)
-    encoder = EncoderRecord.of(folder, manifest.details)
+    source, manifest = root.folder(release), root.manifest(release)
+    encoder = EncoderRecord.of(source, manifest.details)
     embeddings, unranked = content.embeddings, np.empty(0, dtype=np.int64)
-    if encoder.fingerprint != content.encoder.fingerprint:
-        embeddings, unranked = _own_embeddings(folder, data)
+    read_anew = encoder.fingerprint == content.encoder.fingerprint
+    with local_artifact(source, ArtifactKind.RELEASE, _needed(manifest, read_anew)) as folder:
+        if not read_anew:
+            embeddings, unranked = _own_embeddings(folder, data)
+        model = load_model_for(folder / MODEL_FOLDER, data.item_ids, data.user_ids)
     return LiveModel(
-        release=folder.name,
-        model=load_model_for(folder / MODEL_FOLDER, data.item_ids, data.user_ids),
+        release=release,
+        model=model,
         embeddings=embeddings,
         unranked=unranked,
-        not_comparable=_not_comparable(folder, manifest, data),
+        not_comparable=_not_comparable(source, manifest, data),
     )
 
 
-def _not_comparable(folder: Path, manifest: Manifest, data: Dataset) -> str:
+def _needed(manifest: Manifest, read_anew: bool) -> list[str]:
+    """The model alone if it reads today's embeddings: those of a release are large."""
+    own = () if read_anew else (ITEMS_FILE, EMBEDDINGS_FILE)
+    return [name for name in manifest.files if name.startswith(f"{MODEL_FOLDER}/") or name in own]
+
+
+def _not_comparable(source: str, manifest: Manifest, data: Dataset) -> str:
     if TRAINED_ON not in manifest.details:
         return "it does not say what on, since an older version made it"
-    return TrainedOn.of(folder, manifest.details).why_not_judged_on(data)
+    return TrainedOn.of(source, manifest.details).why_not_judged_on(data)
 
 
 def _own_embeddings(folder: Path, data: Dataset) -> tuple[Tensor, IntArray]:

@@ -30,12 +30,12 @@ FUSION, USER_VECTOR, ITEM_VECTOR = "fusion", "user_vector", "item_vector"
 
 
 def train_ranking_adaptor(
-    release: Path, conversions: Path, config: RankingAdaptorConfig, adaptor: Path
+    release: str, conversions: Path, config: RankingAdaptorConfig, adaptor: Path
 ) -> float:
     """Train an adaptor on a release's vectors and write its artifact.
 
     Args:
-        release: folder of the release.
+        release: a release, or a release root, whose current one is meant.
         conversions: Parquet with user_id, item_id, converted; of a time after the release's data,
             else user vectors know what they are asked for.
         config: size and training.
@@ -47,7 +47,7 @@ def train_ranking_adaptor(
     Raises:
         InputError: unusable pairs, or a damaged release.
     """
-    opened = Release(release)
+    opened = Release.open(release)
     pairs = read_pairs(opened, conversions, labelled=True)
     fitted, curve = fit_adaptor(pairs, config)
     with new_artifact(adaptor, ArtifactKind.RANKING_ADAPTOR, STEP) as draft:
@@ -57,10 +57,10 @@ def train_ranking_adaptor(
         draft.counts = {"pairs": len(pairs.user), "unknown_pairs": pairs.num_unknown}
         draft.details = {
             RELEASE_ID: opened.release_id,
-            VECTOR_SPACE: opened.vector_space(),
+            VECTOR_SPACE: opened.vector_space,
             "held_out_auc": list(curve),
         }
-        draft.inputs = {"release": read_manifest(release).content_hash}
+        draft.inputs = {"release": read_manifest(opened.folder).content_hash}
     return max(curve)
 
 
@@ -82,7 +82,7 @@ def open_adaptor(folder: Path) -> RankingAdaptor:
 
 
 @torch.inference_mode()
-def write_ranking_features(adaptor: Path, release: Path, pairs: Path, features: Path) -> int:
+def write_ranking_features(adaptor: Path, release: str, pairs: Path, features: Path) -> int:
     """Write what a ranking model reads of each pair, beside the columns that `pairs` has.
 
     Columns `fusion` `[fusion_dim]`, `user_vector` and `item_vector` `[dim]` are added as lists.
@@ -93,9 +93,9 @@ def write_ranking_features(adaptor: Path, release: Path, pairs: Path, features: 
     Raises:
         InputError: the adaptor was fitted on another model; a refreshed release has the same.
     """
-    opened, fitted = Release(release), open_adaptor(adaptor)
+    opened, fitted = Release.open(release), open_adaptor(adaptor)
     details = read_manifest(adaptor).details
-    if details.get(VECTOR_SPACE) != opened.vector_space():
+    if details.get(VECTOR_SPACE) != opened.vector_space:
         raise InputError(
             adaptor,
             expected=f"one that was fitted on the model of {opened.release_id}",

@@ -1,5 +1,6 @@
 """Pairs of a user and an item, with the vectors that a release has for them."""
 
+import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -72,8 +73,10 @@ def read_pairs(release: Release, file: Path, *, labelled: bool) -> VectorPairs:
             found = ", ".join(table.column_names)
             raise InputError(file, expected=f"a column {name}", found=f"columns {found}")
     users = _ids(file, table, USER_ID)
-    item = release.item_positions(_ids(file, table, ITEM_ID))
-    known_users = release.known_users(set(users))
+    item = release.names.ids.positions(_ids(file, table, ITEM_ID))
+    distinct = sorted(set(users))
+    is_known = release.user_ids.positions(distinct) >= 0
+    known_users = list(itertools.compress(distinct, is_known))
     place = {user_id: row for row, user_id in enumerate(known_users)}
     user = np.array([place.get(user_id, -1) for user_id in users], dtype=np.int64)
     known = (user >= 0) & (item >= 0)
@@ -86,8 +89,8 @@ def read_pairs(release: Release, file: Path, *, labelled: bool) -> VectorPairs:
         user=user[known],
         item=item[known],
         converted=_labels(file, table)[known] if labelled else None,
-        user_vectors=release.user_vectors(known_users),
-        item_vectors=release.item_vectors(),
+        user_vectors=torch.from_numpy(release.user_vectors(known_users)),
+        item_vectors=torch.from_numpy(np.array(release.index.vectors)),
         num_unknown=int((~known).sum()),
     )
 

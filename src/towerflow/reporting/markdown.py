@@ -1,11 +1,12 @@
 """Metrics and decisions as Markdown: for the UI, a pull request or a chat."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from towerflow.evaluation.gating import OPEN, Decision, in_words
 from towerflow.evaluation.metrics_file import CHAMPION, EvaluationMetrics
 from towerflow.evaluation.training_record import TrainingRecord
+from towerflow.retrieval.item_index import IndexRecord
 
 SHOWN = ("recall@10", "ndcg@10", "hit_rate@10", "mrr@10", "map@10", "coverage@10")
 
@@ -53,6 +54,24 @@ def summarise_decision(decision: Decision) -> str:
     checks = ((check.name, check.outcome.value, check.detail) for check in decision.checks)
     lines = [f"# {verdict}", "", _cell(decision.reason), ""]
     return "\n".join([*lines, *_table(("check", "outcome", "found"), checks), ""])
+
+
+def summarise_index(
+    record: IndexRecord, num_items: int, dim: int, took: Mapping[str, float]
+) -> str:
+    """What an index is, how much it finds and how fast."""
+    rows = [
+        ("items × dimensions", f"{num_items:,} × {dim}"),
+        ("kind", f"{record.kind.value}: {record.note}"),
+        (
+            f"recall@{record.recall_k} against exact search, {record.num_queries} held-out users",
+            f"{record.recall:.4f} (target {record.recall_target:g})",
+        ),
+        ("items compared for a query", f"{record.compared:.1%}"),
+        ("memory when served", f"{record.memory_bytes / 2**20:,.1f} MB"),
+        *((name.replace("_", " "), f"{value:g}") for name, value in took.items()),
+    ]
+    return "\n".join([f"# Index: {record.kind.value}", "", *_table(("what", "found"), rows), ""])
 
 
 def _doubts(metrics: EvaluationMetrics) -> Iterable[str]:

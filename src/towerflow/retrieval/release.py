@@ -1,39 +1,60 @@
-"""Use a published release: recommend to a user or a history, find similar items."""
+"""Use a published release from any service: no torch, no kfp, vectors stay on disk.
 
-import difflib
-import hashlib
-import json
+release = Release.open("gs://bucket/shop")
+release.recommend(history=["B00X", "B00Y"], k=10, deny=sold_out)
+release.similar("B00X", k=10)
+"""
+
+import tempfile
+import weakref
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple, Self
 
-import faiss
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-import torch
-from torch import Tensor
 
-from towerflow import schema
-from towerflow.embedding.item_embeddings import read_embeddings
-from towerflow.embedding.settings import EncoderRecord
 from towerflow.errors import InputError
 from towerflow.interactions.dataset import ITEMS_FILE
-from towerflow.interactions.histories import IntArray, ItemLists
-from towerflow.models.files import load_model
-from towerflow.models.retrieval_model import RetrievalModel
-from towerflow.retrieval.releases import current_release
-from towerflow.retrieval.topk import NO_ITEM, FaissTopK
-from towerflow.schema import ArtifactKind
-from towerflow.storage.artifact import open_artifact
+from towerflow.retrieval.item_index import (
+    INDEX_FILE,
+    NO_ITEMS,
+    VECTORS_FILE,
+    Floats,
+    Found,
+    IndexRecord,
+    IntArray,
+    ItemIndex,
+)
+from towerflow.retrieval.item_names import ItemNames
+from towerflow.retrieval.releases import ReleaseRoot, release_id_of
+from towerflow.retrieval.sorted_ids import SortedIds, read_table
+from towerflow.retrieval.user_tower import (
+    ITEM_INPUTS_FILE,
+    ONNX_FILE,
+    STRANGER,
+    USER_INPUTS_FILE,
+    UserTower,
+)
+from towerflow.schema import USER_ID, USER_INDEX, ArtifactKind
+from towerflow.storage.artifact import check_artifact, fetch_artifact, read_manifest
+from towerflow.storage.filesystems import absolute, is_remote
 
-INDEX_FILE: Final = "index.faiss"
 HISTORIES_FILE: Final = "histories.parquet"
 HISTORY: Final = "history"
 MODEL_FOLDER: Final = "model"
-CATALOGUE_TENSORS: Final = ("id_rows", "item_rows", "user_rows")  # what has which id
+VECTOR_SPACE: Final = "vector_space"
+SERVED_FILES: Final = (
+    INDEX_FILE,
+    VECTORS_FILE,
+    ITEM_INPUTS_FILE,
+    USER_INPUTS_FILE,
+    ONNX_FILE,
+    ITEMS_FILE,
+    HISTORIES_FILE,
+)
 
 
 @dataclass(frozen=True)
@@ -45,174 +66,236 @@ class Item:
     score: float
 
 
+class _Users(NamedTuple):
+    """Known users in order of their ids: rows of the user tower's inputs, and what each took."""
+
+    ids: SortedIds
+    rows: IntArray
+    histories: pa.ChunkedArray
+
+
 class Release:
-    """A release opened for use; `release_id` is the name of its folder.
+    """A release opened for use. Safe to share among threads.
 
     Args:
-        folder: of one release.
+        folder: local, of one release.
+        num_threads: that the user tower may use for one call; 0: as many as there are cores.
 
     Raises:
-        InputError: a file is missing or differs from its hash in the manifest.
+        InputError: it is no release, or a file that serving needs is missing, damaged, or doesn't
+            fit the others.
     """
 
-    def __init__(self, folder: Path) -> None:
-        manifest = open_artifact(folder, ArtifactKind.RELEASE)
-        self._encoder = EncoderRecord.of(folder, manifest.details)
-        self.release_id = folder.name
+    def __init__(self, folder: Path, num_threads: int = 0) -> None:
+        manifest = read_manifest(folder)
+        needed = [name for name in SERVED_FILES if name in manifest.files]
+        check_artifact(folder, manifest, ArtifactKind.RELEASE, needed)
         self.folder = folder
-        items = pq.read_table(folder / ITEMS_FILE, schema=schema.ITEMS_SCHEMA)
-        self.item_ids: list[str] = items[schema.ITEM_ID].to_pylist()
-        self.titles: list[str] = items[schema.TITLE].to_pylist()
-        self._position = {item_id: index for index, item_id in enumerate(self.item_ids)}
-        self._model: RetrievalModel = load_model(folder / MODEL_FOLDER)
-        self._embeddings: Tensor = read_embeddings(folder)[1]
-        index = faiss.read_index(str(folder / INDEX_FILE))
-        self._top_k = FaissTopK(index, is_exact=True)
+        self.release_id = release_id_of(manifest)
+        self.vector_space = str(manifest.details.get(VECTOR_SPACE))
+        self.names = ItemNames.read(folder / ITEMS_FILE)
+        self.index = ItemIndex.open(folder, IndexRecord.of(folder, manifest.details))
+        self._tower = UserTower.open(folder, num_threads)
+        self._require_fit()
 
     @classmethod
-    def current(cls, root: Path) -> "Release":
-        """Open the current release of a release root.
+    def open(cls, uri: str | Path, cache: Path | None = None, num_threads: int = 0) -> Self:
+        """Open the current release of a release root, or the release in that very folder.
+
+        Args:
+            uri: local folder, `gs://` or `s3://`.
+            cache: where remote releases are kept for the next time; None: not beyond this object.
+            num_threads: see the class.
 
         Raises:
-            InputError: nothing has been published there.
+            InputError: nothing is published there, or it is damaged.
+            StorageError: it can't be fetched.
         """
-        folder = current_release(root)
-        if folder is None:
-            raise InputError(root, expected="a release root", found="nothing published there")
-        return cls(folder)
+        root = ReleaseRoot(uri)
+        pointer = root.pointer()
+        if pointer is None:
+            return cls._of_folder(str(root), cache, num_threads)
+        while True:
+            try:
+                return cls._of_folder(root.folder(pointer.release_id), cache, num_threads)
+            except InputError:
+                # Pruned while it was read? Then another is current by now.
+                latest = root.pointer()
+                if latest is None or latest.release_id == pointer.release_id:
+                    raise
+                pointer = latest
 
-    def find_item(self, name: str) -> int:
-        """Index of the item with this id, or else this title in any case.
+    @classmethod
+    def _of_folder(cls, uri: str, cache: Path | None, num_threads: int) -> Self:
+        if not is_remote(uri):
+            return cls(Path(absolute(uri)), num_threads)
+        if cache is not None:
+            folder = cache / release_id_of(read_manifest(uri))
+            if not folder.is_dir():
+                cls._fetch(uri, folder)
+            return cls(folder, num_threads)
+        temporary = tempfile.TemporaryDirectory()
+        try:
+            folder = Path(temporary.name) / "release"
+            cls._fetch(uri, folder)
+            release = cls(folder, num_threads)
+        except BaseException:
+            temporary.cleanup()
+            raise
+        weakref.finalize(release, temporary.cleanup)
+        return release
+
+    @staticmethod
+    def _fetch(uri: str, folder: Path) -> None:
+        listed = read_manifest(uri).files
+        served = [name for name in SERVED_FILES if name in listed]
+        fetch_artifact(uri, ArtifactKind.RELEASE, folder, served)
+
+    def recommend(
+        self,
+        history: Sequence[str] = (),
+        *,
+        user: str = "",
+        k: int = 10,
+        allow: Collection[str] | None = None,
+        deny: Collection[str] = (),
+    ) -> list[Item]:
+        """The best items for a user, without those taken before.
+
+        Args:
+            history: ids of what was taken, oldest first; items that are newer than the release
+                are passed over.
+            user: id of a user of the release. Alone: after all that the release knows of the user.
+                With a history: models that know users see who asks.
+            k: how many.
+            allow: ids of the only items that may be recommended; None: all.
+            deny: ids of items that may not be.
+
+        Returns:
+            At most `k` items, best first; fewer if filters leave no more.
 
         Raises:
-            InputError: there is none; names the closest titles.
+            InputError: neither a known user nor a known item, or k isn't from 1 to the number of
+                items.
         """
-        if name in self._position:
-            return self._position[name]
-        wanted = name.casefold()
-        folded = [title.casefold() for title in self.titles]
-        matches = [index for index, title in enumerate(folded) if title == wanted]
-        if not matches:  # "Toy Story" is enough if only one title begins so
-            matches = [index for index, title in enumerate(folded) if title.startswith(wanted)]
-        if len(matches) == 1:
-            return matches[0]
-        if matches:
-            found = "; ".join(f"{self.titles[i]} ({self.item_ids[i]})" for i in matches[:5])
-            raise InputError(
-                f"item '{name}'", expected="one item", found=f"{len(matches)}: {found}"
-            )
-        close = difflib.get_close_matches(wanted, folded, n=3, cutoff=0.5)
-        hint = "; ".join(self.titles[folded.index(title)] for title in close)
-        raise InputError(
-            f"item '{name}'",
-            expected="an item id or a title of this release",
-            found="none like it",
-            hint=f"did you mean: {hint}?" if hint else "",
+        self._check_k(k)
+        place = self._place_of(user) if user else STRANGER
+        items = self._known(history) if history or not user else self._history(place)
+        if not len(items) and not user:
+            raise InputError("the history", expected="an item of this release", found="none")
+        who = self._users.rows[place : place + 1] if user else np.array([STRANGER])
+        (vector,) = self._tower.vectors([items], who)
+        denied = np.concatenate([items, self._known(deny)])
+        return self._items(self.index.search(vector, k, self._allowed(allow), denied))
+
+    def similar(
+        self,
+        item_id: str,
+        *,
+        k: int = 10,
+        allow: Collection[str] | None = None,
+        deny: Collection[str] = (),
+    ) -> list[Item]:
+        """The `k` items whose vectors are nearest to that of the item `item_id`.
+
+        Raises:
+            InputError: there is no such item, or k isn't from 1 to the number of items.
+        """
+        self._check_k(k)
+        item = self.names.ids.find(item_id)
+        if item < 0:
+            raise InputError(f"item '{item_id}'", expected="an item of this release", found="none")
+        denied = np.append(self._known(deny), item)
+        return self._items(
+            self.index.search(self.index.vectors[item], k, self._allowed(allow), denied)
         )
 
-    def user_ids(self) -> list[str]:
-        """Ids of the users whose histories the release has."""
-        ids: list[str] = pq.read_table(self.folder / HISTORIES_FILE)[schema.USER_ID].to_pylist()
-        return ids
+    def titles(self, item_ids: Sequence[str]) -> list[str]:
+        """Titles of items of the release."""
+        return [self.names.title(item) for item in self._known(item_ids)]
 
-    def history(self, user_id: str) -> list[int]:
-        """Item indices of what a known user did, oldest first.
+    @property
+    def num_items(self) -> int:
+        """Size of the catalogue."""
+        return self.index.num_items
+
+    @property
+    def user_ids(self) -> SortedIds:
+        """Users whose histories the release has."""
+        return self._users.ids
+
+    def history_of(self, user: str) -> list[str]:
+        """Ids of what a known user took, oldest first.
 
         Raises:
-            InputError: the user was not in the training data.
+            InputError: the release doesn't know the user.
         """
-        row = int(self._find_users([user_id])[0])
-        items: list[int] = pq.read_table(self.folder / HISTORIES_FILE)[HISTORY][row].as_py()
+        return [self.names.ids[item] for item in self._history(self._place_of(user))]
+
+    def user_vectors(self, user_ids: Sequence[str]) -> Floats:
+        """`[num_users, dim]` of users whom the release knows, after all that they did.
+
+        Raises:
+            InputError: it doesn't know one of them.
+        """
+        places = self.user_ids.positions(user_ids)
+        if len(places) and places.min() < 0:
+            self._place_of(user_ids[int(places.argmin())])
+        histories = [self._history(place) for place in places]
+        return self._tower.vectors(histories, self._users.rows[places])
+
+    @cached_property
+    def _users(self) -> "_Users":
+        path = self.folder / HISTORIES_FILE
+        table = read_table(path, [USER_ID, USER_INDEX, HISTORY])
+        ids = SortedIds(path, table[USER_ID])
+        return _Users(ids, table[USER_INDEX].to_numpy(), table[HISTORY])
+
+    def _place_of(self, user: str) -> int:
+        place = self.user_ids.find(user)
+        if place < 0:
+            raise InputError(
+                f"user '{user}'", expected="a user of this release", found="nobody of that id"
+            )
+        return place
+
+    def _history(self, place: int) -> IntArray:
+        """Item indices of what the user at that place took, oldest first."""
+        items: IntArray = self._users.histories[place].values.to_numpy()
         return items
 
-    @torch.inference_mode()
-    def recommend(self, history: Sequence[int], k: int, user_id: str = "") -> list[Item]:
-        """The best `k` items after `history` (item indices, oldest first), without those in it.
+    def _known(self, item_ids: Collection[str]) -> IntArray:
+        """Indices of those that the release has, in their order."""
+        if not len(item_ids):
+            return NO_ITEMS
+        if len(item_ids) < 1000:  # a table of all ids costs more than to look for a few
+            found = np.array([self.names.ids.find(one) for one in item_ids], dtype=np.int64)
+        else:
+            found = self.names.ids.positions(item_ids)
+        return found[found >= 0]
 
-        Models that know users make use of `user_id`, whom the release must know.
+    def _allowed(self, allow: Collection[str] | None) -> IntArray | None:
+        return None if allow is None else self._known(allow)
 
-        Raises:
-            InputError: k is larger than the catalogue, the history is empty, or the user unknown.
-        """
-        self._check_k(k)
-        if not history:
-            raise InputError("the history", expected="at least one item", found="none")
-        who = self._find_users([user_id]) if user_id else None
-        lists = replace(ItemLists.from_lists([history]), user_index=who)
-        users = self._model.user_vectors(lists, self._embeddings)
-        return self._results(users, k, lists)
-
-    def similar(self, item: int, k: int) -> list[Item]:
-        """The `k` items whose vectors are nearest to that of `item` (an item index).
-
-        Raises:
-            InputError: k is larger than the catalogue.
-        """
-        self._check_k(k)
-        vector = torch.from_numpy(self._top_k.index.reconstruct(item)).unsqueeze(0)
-        return self._results(vector, k, ItemLists.from_lists([[item]]))
-
-    def vector_space(self) -> str:
-        """Hash of what makes vectors comparable: two releases of one model have the same.
-
-        Which items there are is no part of it, so that a refreshed release keeps it.
-        """
-        settings = json.dumps(self._model.config(), sort_keys=True)
-        digest = hashlib.sha256(f"{self._encoder.fingerprint} {settings}".encode())
-        for name, tensor in sorted(self._model.tensors().items()):
-            if not name.endswith(CATALOGUE_TENSORS):
-                digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
-        return digest.hexdigest()[:16]
-
-    def item_positions(self, item_ids: Sequence[str]) -> IntArray:
-        """Index of each item, -1 where the release has none of that id."""
-        return np.array([self._position.get(item_id, -1) for item_id in item_ids], dtype=np.int64)
-
-    def item_vectors(self) -> Tensor:
-        """`[num_items, dim]`."""
-        index = self._top_k.index
-        return torch.from_numpy(index.reconstruct_n(0, index.ntotal))
-
-    def known_users(self, user_ids: Collection[str]) -> list[str]:
-        """Those of `user_ids` whose histories the release has, in its order."""
-        wanted = set(user_ids)
-        return [user_id for user_id in self.user_ids() if user_id in wanted]
-
-    @torch.inference_mode()
-    def user_vectors(self, user_ids: Sequence[str]) -> Tensor:
-        """`[num_users, dim]` of users whom the release knows, after all that they did."""
-        rows = self._find_users(user_ids)
-        histories = pq.read_table(self.folder / HISTORIES_FILE)[HISTORY].take(pa.array(rows))
-        lists = replace(ItemLists.from_lists(histories.to_pylist()), user_index=rows)
-        return self._model.user_vectors(lists, self._embeddings)
-
-    def _find_users(self, user_ids: Sequence[str]) -> IntArray:
-        """`[num_users]` where each stands in the release.
-
-        Raises:
-            InputError: one of them does not.
-        """
-        known = pq.read_table(self.folder / HISTORIES_FILE, columns=[schema.USER_ID])
-        rows = pc.index_in(pa.array(user_ids, pa.string()), known[schema.USER_ID])
-        if rows.null_count:
-            unknown = user_ids[rows.is_null().to_pylist().index(True)]
-            raise InputError(
-                f"user '{unknown}'", expected="a user of this release", found="nobody of that id"
-            )
-        found: IntArray = rows.to_numpy().astype(np.int64)
-        return found
+    def _items(self, found: Found) -> list[Item]:
+        return [
+            Item(self.names.ids[item], self.names.title(item), float(score))
+            for item, score in zip(found.items, found.scores, strict=True)
+        ]
 
     def _check_k(self, k: int) -> None:
-        if not 0 < k <= len(self.item_ids):
+        if not 0 < k <= self.num_items:
             raise InputError(
-                "k", expected=f"a number from 1 to the {len(self.item_ids)} items", found=str(k)
+                "k", expected=f"a number from 1 to the {self.num_items} items", found=str(k)
             )
 
-    def _results(self, users: Tensor, k: int, exclude: ItemLists) -> list[Item]:
-        top = self._top_k.search(users, k, exclude)
-        pairs = zip(top.items[0], np.asarray(top.scores[0], dtype=float), strict=True)
-        return [
-            Item(self.item_ids[index], self.titles[index], score)
-            for index, score in pairs
-            if index != NO_ITEM
-        ]
+    def _require_fit(self) -> None:
+        """That files of the right hash fit together is only known of those that we wrote."""
+        sizes = {
+            INDEX_FILE: (self.num_items, self.index.vectors.shape[1]),
+            ITEMS_FILE: (len(self.names.ids), self._tower.dim),
+            ITEM_INPUTS_FILE: (self._tower.num_items, self._tower.dim),
+        }
+        if len(set(sizes.values())) > 1:
+            found = ", ".join(f"{name} {rows} × {dim}" for name, (rows, dim) in sizes.items())
+            raise InputError(self.folder, expected="files of the same items", found=found)

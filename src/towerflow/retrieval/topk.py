@@ -1,8 +1,7 @@
-"""One interface for search, two ways to do it: exact in blocks, and a faiss index."""
+"""Exact search for evaluation: all items are scored, in blocks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -30,16 +29,6 @@ class TopItems:
     scores: NDArray[np.float32]
 
 
-class TopK(Protocol):
-    """Search over item vectors by dot product."""
-
-    is_exact: bool
-
-    def search(self, users: Tensor, k: int, exclude: ItemLists) -> TopItems:
-        """Best `k` items for `users` `[num_users, dim]`, without those in their `exclude` list."""
-        ...
-
-
 class ExactTopK:
     """Scores everything, in blocks of users and items. Equal scores: the lower item index first.
 
@@ -47,8 +36,6 @@ class ExactTopK:
         item_vectors: `[num_items, dim]`.
         unranked: item indices that nobody is recommended.
     """
-
-    is_exact = True
 
     def __init__(self, item_vectors: Tensor, unranked: IntArray | None = None) -> None:
         self.item_vectors = item_vectors
@@ -65,7 +52,7 @@ class ExactTopK:
         hindered: ItemLists | None = None,
         only: ItemLists | None = None,
     ) -> TopItems:
-        """See `TopK.search`.
+        """The best `k` items of each user by dot product.
 
         Args:
             users: `[num_users, dim]`.
@@ -158,33 +145,6 @@ def _columns(lists: ItemLists, start: int, width: int) -> ItemLists:
 
 def _within(items: IntArray, start: int, width: int) -> IntArray:
     return items[(items >= start) & (items < start + width)] - start
-
-
-class FaissTopK:
-    """Search through a faiss index, as a service would; over-fetches to make up for exclusions."""
-
-    def __init__(self, index: Any, *, is_exact: bool) -> None:
-        self.index = index
-        self.is_exact = is_exact
-
-    def search(self, users: Tensor, k: int, exclude: ItemLists) -> TopItems:
-        """See `TopK.search`."""
-        if not len(users):
-            return _empty(k)
-        wanted = min(self.index.ntotal, k + int(exclude.lengths.max()))
-        scores, items = self.index.search(users.numpy().astype(np.float32), wanted)
-        seen = np.zeros_like(items, dtype=bool)
-        for row in range(len(users)):
-            seen[row] = np.isin(items[row], exclude[row])
-        # Stable: what is left keeps its order and moves to the front.
-        order = np.argsort(seen | (items < 0), axis=1, kind="stable")[:, :k]
-        gone = np.take_along_axis(seen | (items < 0), order, axis=1)
-        return TopItems(
-            items=np.where(gone, NO_ITEM, np.take_along_axis(items, order, axis=1)),
-            scores=np.where(gone, -np.inf, np.take_along_axis(scores, order, axis=1)).astype(
-                np.float32
-            ),
-        )
 
 
 def _best(scores: Tensor, k: int) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Final
 from towerflow.evaluation.gating import Decision, GateConfig, decide
 from towerflow.evaluation.metrics_file import EvaluationMetrics
 from towerflow.reporting.markdown import summarise_decision
-from towerflow.retrieval.releases import current_release
+from towerflow.retrieval.releases import ReleaseRoot
 from towerflow.schema import ArtifactKind
 from towerflow.storage.artifact import new_artifact, open_artifact
 from towerflow.storage.files import write_text
@@ -49,9 +49,9 @@ def gate(
     """
     config = GateConfig.parse(margin, guarded_slices, slice_margin, coverage_margin)
     metrics_hash = open_artifact(metrics, ArtifactKind.METRICS).content_hash
-    champion = current_release(Path(release_root))
+    champion = ReleaseRoot(release_root).current()
     challenger = EvaluationMetrics.read(metrics)
-    decided = decide(challenger, champion.name if champion else None, config, force.strip())
+    decided = decide(challenger, champion, config, force.strip())
     with new_artifact(decision, ArtifactKind.DECISION, STEP) as draft:
         write_decision(draft.folder, decided)
         draft.details = {"settings": config.model_dump(mode="json")}

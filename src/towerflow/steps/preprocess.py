@@ -30,7 +30,7 @@ from towerflow.interactions.dataset import INTERACTIONS_FILE, ITEMS_FILE
 from towerflow.interactions.filters import Filters
 from towerflow.interactions.splits import SplitConfig
 from towerflow.schema import REJECTED_FILE, ArtifactKind
-from towerflow.storage.artifact import new_artifact, open_artifact, read_manifest
+from towerflow.storage.artifact import local_artifact, new_artifact, read_manifest
 from towerflow.storage.files import write_text
 from towerflow.text.template import parse_template
 
@@ -205,8 +205,8 @@ def _refuse_unknown(unknown_items: str) -> bool:
 def _previous_items(previous_dataset: str) -> pa.Table | None:
     if not previous_dataset:
         return None
-    folder = Path(previous_dataset)
-    kind = read_manifest(folder).kind
+    found = read_manifest(previous_dataset).kind
     # A release has the items that it was made of.
-    open_artifact(folder, kind if kind is ArtifactKind.RELEASE else ArtifactKind.DATASET)
-    return pq.read_table(folder / ITEMS_FILE, schema=schema.ITEMS_SCHEMA)
+    kind = found if found is ArtifactKind.RELEASE else ArtifactKind.DATASET
+    with local_artifact(previous_dataset, kind, [ITEMS_FILE]) as folder:
+        return pq.read_table(folder / ITEMS_FILE, schema=schema.ITEMS_SCHEMA)

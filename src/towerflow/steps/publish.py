@@ -1,38 +1,43 @@
 """`publish`: the Index becomes an immutable release, then the current one."""
 
-import datetime
-import hashlib
-import shutil
+import tempfile
 from pathlib import Path
 from typing import Final
 
 from towerflow.errors import InputError
-from towerflow.evaluation.gating import OPEN
+from towerflow.evaluation.gating import OPEN, Decision
 from towerflow.evaluation.metrics_file import METRICS_FILE
-from towerflow.retrieval.releases import current_release, point_to, release_folder
+from towerflow.progress import Advance, progress
+from towerflow.retrieval.pointer import How
+from towerflow.retrieval.releases import ReleaseRoot
 from towerflow.schema import ArtifactKind, Manifest
 from towerflow.steps.gate import DECISION_FILE, read_decision
 from towerflow.storage.artifact import new_artifact, open_artifact
+from towerflow.storage.transfer import Tell
 
 STEP: Final = "publish"
+DECISION: Final = "decision"  # in the details of a release
+MEGABYTE: Final = 2**20
 
 
 def publish(index: Path, metrics: Path, decision: Path, release_root: str) -> str:
     """Copy the Index, with the metrics and the decision that let it through, to the release root.
 
-    Publishing the same content again changes nothing.
+    Publishing again what is live changes nothing.
 
     Args:
         index: the Index.
         metrics: Metrics of its model, for people.
         decision: the gate's Decision.
-        release_root: folder of the releases and of `current.json`.
+        release_root: folder of the releases and of `current.json`, local or remote.
 
     Returns:
         The id of the release, made of its content.
 
     Raises:
-        InputError: the decision was not to publish, or an artifact is damaged.
+        InputError: the decision was not to publish, an artifact is damaged, or another release
+            went live meanwhile; then this one is complete, and not current.
+        StorageError: it can't be written; what was live still is.
     """
     index_manifest = open_artifact(index, ArtifactKind.INDEX)
     metrics_manifest = open_artifact(metrics, ArtifactKind.METRICS)
@@ -45,44 +50,33 @@ def publish(index: Path, metrics: Path, decision: Path, release_root: str) -> st
         metrics_manifest.content_hash
     ):
         raise InputError(decision, expected="a decision about these metrics", found="another")
-    # Not of the metrics: the same index beside another champion is the same release.
-    made_of = f"{index_manifest.content_hash} {decided.forced}"
-    release_id = f"r-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}"
-    root = Path(release_root)
-    folder = release_folder(root, release_id)
-    if folder.exists():
-        open_artifact(folder, ArtifactKind.RELEASE)
-    else:
-        with new_artifact(folder, ArtifactKind.RELEASE, STEP) as draft:
+    root = ReleaseRoot(release_root)
+    live = root.current()
+    if live is not None and _is_the_same(root.manifest(live), index_manifest, decided):
+        print(f"towerflow: {live} is the current release already", flush=True)
+        return live
+    with tempfile.TemporaryDirectory() as temporary:
+        release = Path(temporary) / "release"
+        with new_artifact(release, ArtifactKind.RELEASE, STEP) as draft:
             for name in index_manifest.files:
-                target = draft.folder / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(index / name, target)
-            shutil.copyfile(metrics / METRICS_FILE, draft.folder / METRICS_FILE)
-            shutil.copyfile(decision / DECISION_FILE, draft.folder / DECISION_FILE)
+                _link(index / name, draft.folder / name)
+            _link(metrics / METRICS_FILE, draft.folder / METRICS_FILE)
+            _link(decision / DECISION_FILE, draft.folder / DECISION_FILE)
             draft.counts = index_manifest.counts
             draft.details = {
                 **index_manifest.details,
-                "decision": decided.model_dump(mode="json", include={"reason", "forced"}),
+                DECISION: decided.model_dump(mode="json", include={"reason", "forced"}),
             }
             draft.inputs = {
                 "index": index_manifest.content_hash,
                 "metrics": metrics_manifest.content_hash,
                 "decision": decision_manifest.content_hash,
             }
-    live = current_release(root)
-    if live is not None and live.name not in (folder.name, decided.champion_release):
-        raise InputError(
-            root,
-            expected=f"{decided.champion_release or 'nothing'} live, as when it was decided",
-            found=f"{live.name}, published meanwhile",
-            hint="run again",
-        )
-    if live == folder:
-        print(f"towerflow: {release_id} is the current release already", flush=True)
-    else:
-        point_to(root, release_id, datetime.datetime.now(datetime.UTC).isoformat())
-        print(f"towerflow: {release_id} is now the current release", flush=True)
+        megabytes = 1 + sum(entry.bytes for entry in index_manifest.files.values()) // MEGABYTE
+        with progress("publish", megabytes, "MB") as advance:
+            release_id = root.add(release, _in_megabytes(advance))
+    root.point_to(release_id, How.PUBLISH, {decided.champion_release or None, release_id})
+    print(f"towerflow: {release_id} is now the current release", flush=True)
     return release_id
 
 
@@ -91,3 +85,29 @@ def _require_one_model(index: Path, indexed: Manifest, measured: Manifest) -> No
     models = (indexed.inputs.get("model"), measured.inputs.get("model"))
     if None not in models and models[0] != models[1]:
         raise InputError(index, expected="an Index of the model that was measured", found="another")
+
+
+def _is_the_same(live: Manifest, index: Manifest, decided: Decision) -> bool:
+    """Whether the live release is of this Index, for the same reason if it was forced."""
+    decision = live.details.get(DECISION)
+    forced = decision.get("forced") if isinstance(decision, dict) else None
+    return live.inputs.get("index") == index.content_hash and forced == decided.forced
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file there, until it is copied to the root."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.symlink_to(source.resolve())
+
+
+def _in_megabytes(advance: Advance) -> Tell:
+    told = 0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        now = -(-done // MEGABYTE)
+        if now > told:
+            advance(now - told)
+            told = now
+
+    return tell

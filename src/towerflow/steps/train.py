@@ -22,7 +22,7 @@ from towerflow.progress import progress
 from towerflow.recipes import Recipe, load_recipe
 from towerflow.retrieval.release import MODEL_FOLDER
 from towerflow.schema import TOOK, ArtifactKind, Manifest
-from towerflow.storage.artifact import new_artifact, open_artifact, read_manifest
+from towerflow.storage.artifact import local_artifact, new_artifact, read_manifest
 from towerflow.training.checkpoint import Checkpoint, Epoch
 from towerflow.training.fit import Fitting, fit
 from towerflow.training.ranks import Ranks
@@ -65,7 +65,7 @@ def train(
     inputs = {"dataset": data.content_hash, "item_embeddings": content.content_hash}
     initial, trained_before = None, None
     if initial_model:
-        initial, made = _open_initial(Path(initial_model), content.encoder)
+        initial, made = _open_initial(initial_model, content.encoder)
         inputs["initial_model"] = made.content_hash
         trained_before = TrainedOn.of(initial_model, made.details)
     checkpoint = _checkpoint(checkpoints, chosen, inputs) if checkpoints else None
@@ -124,21 +124,23 @@ def seeded_recipe(recipe: str, seed: int) -> Recipe:
     return chosen.with_seed(seed)
 
 
-def _open_initial(folder: Path, encoder: EncoderRecord) -> tuple[RetrievalModel, Manifest]:
+def _open_initial(source: str, encoder: EncoderRecord) -> tuple[RetrievalModel, Manifest]:
     """The model in an artifact that is one or has one, and the artifact's manifest."""
-    kind = read_manifest(folder).kind
+    manifest = read_manifest(source)
+    kind = manifest.kind
     if kind not in (ArtifactKind.RETRIEVAL_MODEL, ArtifactKind.INDEX, ArtifactKind.RELEASE):
-        raise InputError(folder, expected="a RetrievalModel, an Index or a release", found=kind)
-    manifest = open_artifact(folder, kind)
-    trained = EncoderRecord.of(folder, manifest.details)
+        raise InputError(source, expected="a RetrievalModel, an Index or a release", found=kind)
+    trained = EncoderRecord.of(source, manifest.details)
     if trained.fingerprint != encoder.fingerprint:
         raise InputError(
-            folder,
+            source,
             expected=f"a model that was trained on embeddings of {encoder.name}, as they are here",
             found=f"one of {trained.name} with other weights or settings",
         )
-    is_model = kind == ArtifactKind.RETRIEVAL_MODEL
-    return load_model(folder if is_model else folder / MODEL_FOLDER), manifest
+    within = "" if kind == ArtifactKind.RETRIEVAL_MODEL else f"{MODEL_FOLDER}/"
+    needed = [name for name in manifest.files if name.startswith(within)]
+    with local_artifact(source, kind, needed) as folder:
+        return load_model(folder / within), manifest
 
 
 def _checkpoint(folder: str, recipe: Recipe, inputs: dict[str, str]) -> Checkpoint:
