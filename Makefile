@@ -3,10 +3,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+AUDIT := build/audit
 NAME ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format compile golden bench clean
+.PHONY: help install run test lint format compile golden audit sbom bench clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +41,18 @@ compile: install ## The YAML of every pipeline, into build/
 
 golden: install ## Rewrite the golden YAML after a meant change of a pipeline
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/pipelines/test_golden.py
+
+audit: $(AUDIT)/installed ## Known vulnerabilities of the pinned packages, as PyPI knows them
+	@grep -vE '^(#|$$)' constraints.txt > $(AUDIT)/pins.txt
+	$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip --requirement $(AUDIT)/pins.txt
+
+sbom: install $(AUDIT)/installed ## What .venv consists of, as CycloneDX, into build/sbom.json
+	$(AUDIT)/bin/cyclonedx-py environment --output-reproducible --output-file build/sbom.json $(BIN)/python
+
+$(AUDIT)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -m venv $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install --quiet --constraint constraints.txt cyclonedx-bom pip-audit
+	@touch $@
 
 bench: install ## A benchmark: make bench NAME=retrain
 	@test -n "$(NAME)" || { echo "NAME is missing; there are: $$(cd benchmarks && ls *.py | sed 's/\.py//' | xargs)"; exit 2; }

@@ -1,9 +1,11 @@
 """The user's mistakes and the faults of stores; `assert` is for our own (see CONTRIBUTING.md)."""
 
 from collections.abc import Callable
-from typing import Self
+from typing import Final, Self
 
 from pydantic import ValidationError
+
+SHOWN: Final = 500  # characters
 
 
 class InputError(ValueError):
@@ -23,8 +25,10 @@ class InputError(ValueError):
         place = f"{where}: {field}" if field else f"{where}"
         advice = f"; {hint}" if hint else ""
         sentence = f"{place}: expected {expected}, found {found.rstrip('.')}{advice}."
-        # One line, so that it survives log collectors and is easy to find in a pod's log.
-        super().__init__(" ".join(sentence.split()))
+        # One line, so that it survives log collectors and is easy to find in a pod's log; and text:
+        # JSON can hold halves of letters, which nobody can print.
+        printable = sentence.encode("utf-8", "backslashreplace").decode()
+        super().__init__(" ".join(printable.split()))
 
     @classmethod
     def told(cls, sentence: str) -> Self:
@@ -46,9 +50,8 @@ class InputError(ValueError):
         first = error.errors()[0]
         parts = [str(part) for part in first["loc"]]
         field = ".".join(part for part in parts if not part.startswith("("))
-        return cls(
-            where, field=field, expected=expected, found=f"'{first['input']}': {first['msg']}"
-        )
+        found = f"'{shortened(str(first['input']))}': {first['msg']}"
+        return cls(where, field=shortened(field), expected=expected, found=found)
 
 
 class StorageError(RuntimeError):
@@ -79,3 +82,8 @@ class StorageError(RuntimeError):
     def __reduce__(self) -> tuple[Callable[[str], Self], tuple[str]]:
         """It crosses from a process to another as its sentence."""
         return self.told, (str(self),)
+
+
+def shortened(text: str) -> str:
+    """The start of what may be megabytes, so that a sentence stays one."""
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

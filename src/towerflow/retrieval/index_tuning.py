@@ -3,16 +3,17 @@
 Chosen by what is compared, not by how long it takes, so that equal vectors give equal indexes.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import faiss
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from towerflow.errors import InputError
-from towerflow.retrieval.index_build import build_index, estimate_bytes
+from towerflow.retrieval.index_build import build_index, estimate_bytes, fewest_items
 from towerflow.retrieval.item_index import (
     Floats,
     IndexKind,
@@ -23,15 +24,20 @@ from towerflow.retrieval.item_index import (
 
 AUTO: Final = "auto"
 RECALL_K: Final = 100
+CONFIDENCE: Final = 1.645  # standard errors of a one-sided 95 % interval
 EXACT_BELOW: Final = 100_000  # items: 64 dimensions of them are scored in some milliseconds
 MOST_GRAPH_EFFORT: Final = 2048  # beyond, a graph is no faster than lists
 WORTH_IT: Final = 0.1  # share of items compared, above which another kind is tried
 # In the order that they are tried: contiguous lists are read faster than a graph …
-WHOLE: Final = (IndexKind.IVF, IndexKind.HNSW)
-SHORT: Final = (IndexKind.IVF_SQ8, IndexKind.IVF_PQ)  # … and these are for little memory
+WHOLE: Final[tuple[IndexKind, ...]] = (IndexKind.IVF, IndexKind.HNSW)
+SHORT: Final[tuple[IndexKind, ...]] = (
+    IndexKind.IVF_SQ8,
+    IndexKind.IVF_PQ,
+)  # … and these are for little memory
 RERANKS: Final = {IndexKind.IVF_SQ8: (2, 4), IndexKind.IVF_PQ: (4, 16)}
 MEGABYTE: Final = 2**20
 QUERIES_AT_ONCE: Final = 256
+ROUNDING: Final = 1e-6  # of two ways to sum up a score, to the sum of its parts' sizes
 
 
 class IndexConfig(BaseModel):
@@ -86,26 +92,34 @@ def tune_index(vectors: Floats, queries: Queries, config: IndexConfig) -> Tuned:
     """The index of `vectors` `[num_items, dim]` as `config` wants it.
 
     Raises:
-        InputError: no index of this catalogue is that small, or a kind that was asked for does
-            not reach the target.
+        InputError: no index of this catalogue is that small, or a kind that was asked for needs
+            more items or does not reach the target.
     """
     num_items, dim = vectors.shape
     sizes = {kind: estimate_bytes(kind, num_items, dim) for kind in IndexKind}
     limit = config.memory_limit * MEGABYTE or max(sizes.values())
     if config.kind != AUTO:
         kind = IndexKind(config.kind)
+        if num_items < fewest_items(kind):
+            raise InputError(
+                "index_kind",
+                expected=f"another than {kind.value}, which needs {fewest_items(kind)} items",
+                found=f"a catalogue of {num_items}",
+            )
         _require_memory(sizes[kind], limit)
         return _of_kind(vectors, kind, queries, config, "asked for")
     if num_items < EXACT_BELOW and sizes[IndexKind.EXACT] <= limit:
         return _exact(vectors, queries, config, f"fewer than {EXACT_BELOW:,} items")
-    whole = [kind for kind in WHOLE if sizes[kind] <= limit]
-    short = [kind for kind in SHORT if sizes[kind] <= limit]
-    _require_memory(min(sizes[kind] for kind in (*WHOLE, *SHORT)), limit)
+    sizes = {kind: size for kind, size in sizes.items() if fewest_items(kind) <= num_items}
+    _require_memory(min(sizes.values()), limit)
+    small = {kind for kind, size in sizes.items() if size <= limit}
+    whole = [kind for kind in WHOLE if kind in small]
+    short = [kind for kind in SHORT if kind in small]
     return _cheapest(vectors, whole or short, queries, config)
 
 
 def _cheapest(
-    vectors: Floats, kinds: list[IndexKind], queries: Queries, config: IndexConfig
+    vectors: Floats, kinds: Sequence[IndexKind], queries: Queries, config: IndexConfig
 ) -> Tuned:
     """The first that is worth it, else the one that compares the fewest."""
     reached: list[Tuned] = []
@@ -163,7 +177,7 @@ def _of_kind(
     most = min(len(vectors), MOST_GRAPH_EFFORT) if kind is IndexKind.HNSW else index.nlist
     effort, rerank = _least_work(tuning, kind, most, config.recall_target)
     # The held-out queries may want a little more than those that it was tuned with.
-    while held_out.recall(effort, rerank) < config.recall_target and effort < most:
+    while not held_out.reaches(config.recall_target, effort, rerank) and effort < most:
         effort = min(most, effort + max(1, effort // 4))
     recall = held_out.recall(effort, rerank)
     if config.kind == kind and recall < config.recall_target:
@@ -194,7 +208,7 @@ def _least_work(asked: "_Asked", kind: IndexKind, most: int, target: float) -> t
     for rerank in RERANKS.get(kind, (1,)):
 
         def reaches(effort: int, rerank: int = rerank) -> bool:
-            return asked.recall(effort, rerank) >= target
+            return asked.reaches(target, effort, rerank)
 
         if reaches(most):
             return _least(reaches, most), rerank
@@ -222,8 +236,11 @@ class _Trial:
 
     def ask(self, queries: Floats) -> "_Asked":
         """These queries, with the least score that is among each one's true best."""
-        worst, _ = faiss.knn(queries, self.vectors, self.k, metric=faiss.METRIC_INNER_PRODUCT)
-        return _Asked(self, queries, worst[:, -1])
+        _, best = faiss.knn(queries, self.vectors, self.k, metric=faiss.METRIC_INNER_PRODUCT)
+        last = self.vectors[best[:, -1]]
+        scores = np.einsum("qd,qd->q", queries, last)
+        slack = ROUNDING * np.einsum("qd,qd->q", np.abs(queries), np.abs(last))
+        return _Asked(self, queries, scores - slack)
 
     def search(self, queries: Floats, effort: int, rerank: int) -> tuple[IntArray, int]:
         """Items found `[num_queries, k * rerank]`, and how many vectors were compared."""
@@ -241,22 +258,34 @@ class _Trial:
 class _Asked:
     trial: _Trial
     queries: Floats
-    worst: Floats  # [num_queries] score of the last of the true best
+    least: Floats  # [num_queries] score of the last of the true best, a rounding lower
 
     def recall(self, effort: int, rerank: int) -> float:
         """Share of the best `k` that are found; an item that ties with the last counts too."""
+        return float(self._recalls(effort, rerank).mean()) if len(self.queries) else 1.0
+
+    def reaches(self, target: float, effort: int, rerank: int) -> bool:
+        """Whether queries like these find that much: the low end of a one-sided 95 % interval.
+
+        The least effort by the mean alone would be one that was lucky with these.
+        """
         if not len(self.queries):
-            return 1.0
+            return True
+        recalls = self._recalls(effort, rerank)
+        error = recalls.std() / np.sqrt(len(recalls))
+        return bool(recalls.mean() - CONFIDENCE * error >= target)
+
+    def _recalls(self, effort: int, rerank: int) -> NDArray[np.float64]:
+        """`[num_queries]`."""
         items, _ = self.trial.search(self.queries, effort, rerank)
-        found = 0
+        found = np.empty(len(items))
         for rows in _blocks(len(items)):
             scores = np.einsum(
                 "qkd,qd->qk", self.trial.vectors[items[rows].clip(min=0)], self.queries[rows]
             )
-            slack = 1e-6 * np.abs(self.worst[rows]).clip(min=1e-6)
-            good = (scores >= (self.worst[rows] - slack)[:, None]) & (items[rows] >= 0)
-            found += int(np.minimum(good.sum(axis=1), self.trial.k).sum())
-        return found / (self.trial.k * len(self.queries))
+            good = (scores >= self.least[rows][:, None]) & (items[rows] >= 0)
+            found[rows] = np.minimum(good.sum(axis=1), self.trial.k)
+        return found / self.trial.k
 
     def compared(self, effort: int, rerank: int) -> float:
         """Share of the items whose vectors a query is compared with, on average."""

@@ -92,14 +92,14 @@ class ItemIndex:
 
     Args:
         vectors: `[num_items, dim]`, perhaps on disk.
-        index: faiss' own, of these vectors in this order.
+        index: faiss' own, of these vectors in this order; kept as `faiss`.
         record: what it is, and how it was tuned.
     """
 
     def __init__(self, vectors: Floats, index: Any, record: IndexRecord) -> None:
         self.vectors = vectors
         self.record = record
-        self._index = index
+        self.faiss = index
 
     @classmethod
     def open(cls, folder: Path, record: IndexRecord) -> Self:
@@ -150,10 +150,13 @@ class ItemIndex:
         if k <= 0:
             return Found(NO_ITEMS, np.empty(0, dtype=np.float32))
         items = self._candidates(query, k, allow, deny, num_allowed)
-        if len(items) < k:  # an approximate index may miss most of what a filter leaves
+        found = self._best_of(query, items, k + 1)
+        # An approximate index may miss most of what a filter leaves; of items that tie with the
+        # last, faiss takes any.
+        if len(items) < k or (self.record.kind is IndexKind.EXACT and _is_tied(found.scores, k)):
             others = np.setdiff1d(np.arange(self.num_items), deny) if allow is None else allow
             return self._best_of(query, others, k)
-        return self._best_of(query, items, k)
+        return Found(found.items[:k], found.scores[:k])
 
     def _candidates(
         self, query: Floats, k: int, allow: IntArray | None, deny: IntArray, num_allowed: int
@@ -161,16 +164,17 @@ class ItemIndex:
         # Of a tenth of the items, the k best lie in more clusters than the k best of all.
         effort = -(-self.record.effort * self.num_items // num_allowed)
         selector = _selector(self.num_items, allow, deny)
-        wanted = min(num_allowed, k * self.record.rerank)
-        parameters = search_parameters(self.record.kind, self._index, effort, selector)
-        _, found = self._index.search(query.reshape(1, -1), wanted, params=parameters)
+        wanted = min(num_allowed, max(k + 1, k * self.record.rerank))
+        parameters = search_parameters(self.record.kind, self.faiss, effort, selector)
+        _, found = self.faiss.search(query.reshape(1, -1), wanted, params=parameters)
         items: IntArray = found[0][found[0] >= 0]
         return items
 
     def _best_of(self, query: Floats, items: IntArray, k: int) -> Found:
         """The best of `items` by their exact scores; equal ones in the order of their index."""
         items = np.sort(items)
-        scores = self.vectors[items] @ query
+        # Not `@`, which gives equal vectors scores that differ by where they stand.
+        scores = np.einsum("id,d->i", self.vectors[items], query)
         best = np.argsort(-scores, kind="stable")[:k]
         return Found(items[best], scores[best])
 
@@ -206,8 +210,8 @@ def read_array(path: Path, num_dimensions: int, dtype: np.dtype[Any]) -> NDArray
         InputError: it is not there, damaged, or of another type or number of dimensions.
     """
     try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+    except (OSError, ValueError) as error:
         raise InputError(path, expected="an array", found=_first_line(error)) from error
     if array.ndim != num_dimensions or array.dtype != dtype:
         raise InputError(
@@ -224,6 +228,11 @@ def _selector(num_items: int, allow: IntArray | None, deny: IntArray) -> Any:
         allowed[allow] = True
         return faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
     return faiss.IDSelectorNot(faiss.IDSelectorBatch(deny)) if len(deny) else None
+
+
+def _is_tied(scores: Floats, k: int) -> bool:
+    """Whether the `k`-th of `scores`, best first, is as good as the next."""
+    return len(scores) > k and bool(scores[k - 1] == scores[k])
 
 
 def _first_line(error: Exception) -> str:

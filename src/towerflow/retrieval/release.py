@@ -38,7 +38,7 @@ from towerflow.retrieval.user_tower import (
     USER_INPUTS_FILE,
     UserTower,
 )
-from towerflow.schema import USER_ID, USER_INDEX, ArtifactKind
+from towerflow.schema import USER_ID, USER_INDEX, ArtifactKind, Manifest
 from towerflow.storage.artifact import check_artifact, fetch_artifact, read_manifest
 from towerflow.storage.filesystems import absolute, is_remote
 
@@ -88,8 +88,7 @@ class Release:
 
     def __init__(self, folder: Path, num_threads: int = 0) -> None:
         manifest = read_manifest(folder)
-        needed = [name for name in SERVED_FILES if name in manifest.files]
-        check_artifact(folder, manifest, ArtifactKind.RELEASE, needed)
+        check_artifact(folder, manifest, ArtifactKind.RELEASE, _served(manifest))
         self.folder = folder
         self.release_id = release_id_of(manifest)
         self.vector_space = str(manifest.details.get(VECTOR_SPACE))
@@ -147,9 +146,7 @@ class Release:
 
     @staticmethod
     def _fetch(uri: str, folder: Path) -> None:
-        listed = read_manifest(uri).files
-        served = [name for name in SERVED_FILES if name in listed]
-        fetch_artifact(uri, ArtifactKind.RELEASE, folder, served)
+        fetch_artifact(uri, ArtifactKind.RELEASE, folder, _served(read_manifest(uri)))
 
     def recommend(
         self,
@@ -299,3 +296,8 @@ class Release:
         if len(set(sizes.values())) > 1:
             found = ", ".join(f"{name} {rows} × {dim}" for name, (rows, dim) in sizes.items())
             raise InputError(self.folder, expected="files of the same items", found=found)
+
+
+def _served(manifest: Manifest) -> list[str]:
+    """Files to check before they are opened; but for rows of users all have to be listed."""
+    return [name for name in SERVED_FILES if name in manifest.files or name != USER_INPUTS_FILE]

@@ -142,8 +142,11 @@ class ReleaseRoot:
             Overtaken: something else is live.
             InputError: the release is not whole, or being deleted.
         """
+        tried: Pointer | None = None
         while True:
             last, generation = read_pointer(self.root)
+            if last and tried and tried.history[-1] in last.history:
+                return tried  # it went through, its answer was lost, and somebody came after
             live = last.release_id if last else None
             if last and live == release_id:
                 return last
@@ -164,13 +167,11 @@ class ReleaseRoot:
                     expected="a whole release",
                     found=f"{lacking} missing or of another size",
                 )
-            at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-            pointer = Pointer.after(last, release_id, at, how)
-            try:
-                write_pointer(self.root, pointer, generation)
-            except Conflict:
-                continue  # look again what is live
-            return pointer
+            at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+            tried = Pointer.after(last, release_id, at, how)
+            with contextlib.suppress(Conflict):  # then look again what is live
+                write_pointer(self.root, tried, generation)
+                return tried
 
     def prune(self, keep: int, *, with_overtaken: bool) -> list[str]:
         """Delete all but the current release and the `keep` that were current last.

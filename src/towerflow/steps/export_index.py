@@ -33,7 +33,7 @@ from towerflow.storage.files import write_text
 
 STEP: Final = "export_index"
 TOWER: Final = "user_tower"  # in the details of an Index
-NUM_QUERIES: Final = 500  # to tune with, and as many to report by
+NUM_QUERIES: Final = 1000  # to tune with, and as many to report by
 NUM_TIMED: Final = 200
 SEED: Final = 0
 

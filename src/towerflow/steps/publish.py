@@ -75,7 +75,7 @@ def publish(index: Path, metrics: Path, decision: Path, release_root: str) -> st
         megabytes = 1 + sum(entry.bytes for entry in index_manifest.files.values()) // MEGABYTE
         with progress("publish", megabytes, "MB") as advance:
             release_id = root.add(release, _in_megabytes(advance))
-    root.point_to(release_id, How.PUBLISH, {decided.champion_release or None, release_id})
+    root.point_to(release_id, How.PUBLISH, {None, decided.champion_release})
     print(f"towerflow: {release_id} is now the current release", flush=True)
     return release_id
 

@@ -219,10 +219,14 @@ def _check_files(folder: Path, manifest: Manifest, names: Iterable[str]) -> None
 
 def _check_file(folder: Path, name: str, entry: FileEntry) -> None:
     path = folder / name
-    if not path.is_file():
+    try:
+        size = path.stat().st_size if path.is_file() else None
+        digest = sha256(path) if size == entry.bytes else ""
+    except FileNotFoundError:  # deleted meanwhile
+        size = None
+    if size is None:
         raise InputError(path, expected="a file that the manifest lists", found="none")
-    size = path.stat().st_size
     if size != entry.bytes:
         raise InputError(path, expected=f"{entry.bytes} bytes", found=f"{size}")
-    if sha256(path) != entry.sha256:
+    if digest != entry.sha256:
         raise InputError(path, expected=f"sha256 {entry.sha256[:12]}…", found="other content")

@@ -59,8 +59,11 @@ class LocalStore:
         """See ObjectStore."""
         if not Path(path).is_file():
             return Versioned(b"", ABSENT)
-        with Path(path).open("rb") as file:
-            content = file.read(max_bytes + 1)
+        try:
+            with Path(path).open("rb") as file:
+                content = file.read(max_bytes + 1)
+        except FileNotFoundError:  # deleted meanwhile
+            return Versioned(b"", ABSENT)
         if len(content) > max_bytes:
             raise InputError(path, expected=f"at most {max_bytes:,} bytes", found="more")
         return Versioned(content, _generation(content))

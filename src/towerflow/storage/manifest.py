@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from towerflow.errors import InputError
+from towerflow.errors import InputError, shortened
 from towerflow.schema import MANIFEST_FILE, SCHEMA_VERSION, FileEntry, Manifest
 from towerflow.storage.filesystems import read_versioned
 from towerflow.storage.object_store import ABSENT
@@ -40,7 +40,10 @@ def parse_manifest(file: str, content: bytes) -> Manifest:
     version = decoded.get("schema_version") if isinstance(decoded, dict) else None
     if version != SCHEMA_VERSION:
         raise InputError(
-            file, field="schema_version", expected=str(SCHEMA_VERSION), found=str(version)
+            file,
+            field="schema_version",
+            expected=str(SCHEMA_VERSION),
+            found=shortened(str(version)),
         )
     try:
         manifest = Manifest.model_validate(decoded)
@@ -53,7 +56,8 @@ def parse_manifest(file: str, content: bytes) -> Manifest:
         raise InputError(
             file, field="content_hash", expected="the hash of what 'files' lists", found="another"
         )
-    if manifest_hash(manifest) != manifest.manifest_hash:
+    # Of what stands there: a number in quotes would be read as the same manifest.
+    if _hash_of(decoded) != manifest.manifest_hash:
         raise InputError(
             file, field="manifest_hash", expected="the hash of all else in it", found="another"
         )
@@ -62,14 +66,18 @@ def parse_manifest(file: str, content: bytes) -> Manifest:
 
 def manifest_hash(manifest: Manifest) -> str:
     """One hash over all of a manifest but this hash."""
-    fields = manifest.model_dump(mode="json", exclude={"manifest_hash"})
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+    return _hash_of(manifest.model_dump(mode="json"))
 
 
 def content_hash(files: Mapping[str, FileEntry]) -> str:
     """One hash over the names and the content of all files."""
     listing = "\n".join(f"{name} {entry.sha256}" for name, entry in sorted(files.items()))
     return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def _hash_of(fields: Mapping[str, Any]) -> str:
+    told = {name: value for name, value in fields.items() if name != "manifest_hash"}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _decoded(file: str, content: bytes) -> Any:
@@ -93,6 +101,10 @@ def _require_plain(file: str, files: Mapping[str, FileEntry]) -> None:
     for name, entry in files.items():
         folders = {name[:at] for at, letter in enumerate(name) if letter == "/"}
         if not stays_inside(name) or name == MANIFEST_FILE or folders & files.keys():
-            raise InputError(file, expected="files inside the artifact", found=repr(name))
+            raise InputError(
+                file, expected="files inside the artifact", found=shortened(repr(name))
+            )
         if entry.bytes < 0:
-            raise InputError(file, field=name, expected="a size", found=f"{entry.bytes} bytes")
+            raise InputError(
+                file, field=shortened(name), expected="a size", found=f"{entry.bytes} bytes"
+            )

@@ -35,6 +35,7 @@ class RetryPolicy:
         deadline: seconds from the first fault of a request until it is given up.
         first_delay: longest wait after the first fault, in seconds; doubles each time.
         longest_delay: where that ends.
+        quiet: seconds of faults after which a line says, once, what is waited for.
         connect_timeout: seconds until a connection has to be there.
         read_timeout: seconds between two bytes of an answer.
     """
@@ -42,6 +43,7 @@ class RetryPolicy:
     deadline: float = 300.0
     first_delay: float = 0.5
     longest_delay: float = 30.0
+    quiet: float = 10.0
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
 
@@ -56,7 +58,7 @@ class RetryPolicy:
         Raises:
             StorageError: the deadline came first; it names `operation`, `path` and the last fault.
         """
-        tries, first_fault, delay = 0, 0.0, self.first_delay
+        tries, first_fault, delay, told = 0, 0.0, self.first_delay, False
         while True:
             tries += 1
             try:
@@ -73,5 +75,12 @@ class RetryPolicy:
                         tries=tries,
                         seconds=now - first_fault,
                     ) from fault
+                if now - first_fault > self.quiet and not told:
+                    told = True
+                    print(
+                        f"towerflow: {path}: cannot {operation}, {fault}; trying again for "
+                        f"{self.deadline - (now - first_fault):.0f} s more",
+                        flush=True,
+                    )
             time.sleep(wait)
             delay = min(2 * delay, self.longest_delay)

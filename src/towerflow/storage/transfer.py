@@ -10,6 +10,8 @@ from towerflow.errors import InputError
 from towerflow.storage.filesystems import size, store_of
 
 _AT_ONCE: Final = 8
+LONGEST_PART: Final = 100  # characters that every file system takes …
+LONGEST_NAME: Final = 500  # … and every store
 
 Tell = Callable[[int, int], None]  # bytes done, bytes in all
 
@@ -78,7 +80,9 @@ def stays_inside(name: str) -> bool:
     [True, False, False, False, False, False]
     """
     parts = name.split("/")
-    return not any(letter in name for letter in "\\\0") and not {"", ".", ".."} & set(parts)
+    is_too_long = max(map(len, parts)) > LONGEST_PART or len(name) > LONGEST_NAME
+    is_strange = any(letter in name for letter in "\\\0") or {"", ".", ".."} & set(parts)
+    return not is_too_long and not is_strange
 
 
 class _Progress:

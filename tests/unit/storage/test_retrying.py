@@ -63,3 +63,14 @@ def test_the_error_crosses_processes() -> None:
     assert str(error) == "gs://b/x: could not read it, given up after 3 tries in 1.3 s: 503."
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301
     assert (type(copy), str(copy)) == (StorageError, str(error))
+
+
+def test_a_long_wait_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    impatient = RetryPolicy(deadline=9, first_delay=0.01, longest_delay=0.02, quiet=0.02)
+    assert impatient.run("read", "gs://b/x", Flaky(10, Transient("503"))) == "done"
+    assert (
+        capsys.readouterr().out
+        == "towerflow: gs://b/x: cannot read, 503; trying again for 9 s more\n"
+    )
+    assert QUICK.run("read", "gs://b/x", Flaky(3, Transient("503"))) == "done"
+    assert capsys.readouterr().out == ""
