@@ -94,6 +94,15 @@ GATE: dict[str, Any] = {
 }
 
 
+# What `export_index` does if nobody says otherwise.
+EXPORT_INDEX: dict[str, Any] = {
+    "index_kind": "auto",
+    "recall_target": 0.99,
+    "memory_limit": 0,
+    "export_formats": [],
+}
+
+
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a one-layer Llama with random weights that knows the shop's words."""
@@ -188,6 +197,13 @@ def shop_run(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ru
         **GATE,
     )
     assert opened == "open"
-    export_index(dataset, run.item_embeddings, run.model, run.index)
+    export_index(
+        dataset,
+        run.item_embeddings,
+        run.model,
+        index=run.index,
+        summary=root / "index.md",
+        **EXPORT_INDEX,
+    )
     release_id = publish(run.index, run.metrics, run.decision, str(run.release_root))
     return Run(**{**run.__dict__, "release_id": release_id})

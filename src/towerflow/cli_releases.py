@@ -18,6 +18,7 @@ from towerflow.schema import Manifest
 
 app = typer.Typer(no_args_is_help=True, help="Look after published releases.")
 SHOWN_ITEMS = 10
+MINUTES = len("2026-01-31T23:59")
 
 Root = Annotated[
     str,
@@ -31,23 +32,22 @@ Root = Annotated[
 
 @app.command("list")
 def list_(release_root: Root = "") -> None:
-    """List the releases, those that were current last first."""
+    """List the releases, those that were current last first; an arrow marks the current one."""
     root, pointer = _open(release_root)
-    table = Table("", "release", "went live", "items", "index", "recall", "size", "gate")
-    for column in (table.columns[3], table.columns[5], table.columns[6]):
+    table = Table("", "release", "went live, UTC", "items", "index", "size")
+    table.columns[1].no_wrap = table.columns[2].no_wrap = True
+    for column in (table.columns[3], table.columns[5]):
         column.justify = "right"
     for release_id in _newest_first(root, pointer):
         manifest = root.manifest(release_id)
         index = IndexRecord.of(root.folder(release_id), manifest.details)
         table.add_row(
-            "current" if release_id == pointer.release_id else "",
+            "→" if release_id == pointer.release_id else "",
             release_id,
-            _last_live(pointer, release_id) or "never: overtaken",
+            _last_live(pointer, release_id) + (", forced" if _forced(manifest) else ""),
             f"{manifest.counts['items']:,}",
-            index.kind.value,
-            f"{index.recall:.4f}",
+            f"{index.kind.value}, {index.recall:.4f}",
             decimal(sum(entry.bytes for entry in manifest.files.values())),
-            "forced" if _forced(manifest) else "",
         )
     console.print(table)
 
@@ -156,9 +156,9 @@ def _newest_first(root: ReleaseRoot, pointer: Pointer) -> list[str]:
 
 
 def _last_live(pointer: Pointer, release_id: str) -> str:
-    return next(
-        (move.at for move in reversed(pointer.history) if move.release_id == release_id), ""
-    )
+    """To the minute."""
+    moves = (move.at for move in reversed(pointer.history) if move.release_id == release_id)
+    return next(moves, "never: overtaken")[:MINUTES].replace("T", " ")
 
 
 def _required_previous(root: ReleaseRoot, pointer: Pointer) -> str:

@@ -192,6 +192,8 @@ def search_parameters(kind: IndexKind, index: Any, effort: int, selector: Any = 
 
 def kind_of(index: Any) -> IndexKind | None:
     """What `index` is; None if nothing that Towerflow makes."""
+    if index.metric_type != faiss.METRIC_INNER_PRODUCT:
+        return None
     kinds: dict[str, IndexKind] = {
         "IndexFlatIP": IndexKind.EXACT,
         "IndexFlat": IndexKind.EXACT,

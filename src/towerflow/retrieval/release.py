@@ -263,6 +263,8 @@ class Release:
 
     def _known(self, item_ids: Collection[str]) -> IntArray:
         """Indices of those that the release has, in their order."""
+        if isinstance(item_ids, str):
+            raise InputError("item ids", expected="a list", found=f"the text '{item_ids}'")
         if not len(item_ids):
             return NO_ITEMS
         if len(item_ids) < 1000:  # a table of all ids costs more than to look for a few

@@ -1,6 +1,6 @@
 """The adaptor finds a planted conversion signal that a ranking model alone does not."""
 
-import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +21,8 @@ from towerflow.ranking.artifact import (
 from towerflow.ranking.fit import auc, fit_adaptor
 from towerflow.ranking.pairs import VectorPairs, read_pairs
 from towerflow.retrieval.release import Release
-from towerflow.retrieval.releases import current_release
 from towerflow.schema import ArtifactKind
-from towerflow.storage.artifact import open_artifact
+from towerflow.storage.artifact import new_artifact, open_artifact, read_manifest
 
 DIM = 8
 CONFIG = RankingAdaptorConfig(hidden=32, fusion_dim=8, epochs=20, learning_rate=0.01)
@@ -101,21 +100,20 @@ def test_pairs_that_all_converted_teach_nothing() -> None:
 
 
 @pytest.fixture
-def release(shop_run: Run) -> Path:
-    folder = current_release(shop_run.release_root)
-    assert folder is not None
-    return folder
+def release(shop_run: Run) -> str:
+    """The release's own folder, as good as the root."""
+    return str(shop_run.release_root / "releases" / shop_run.release_id)
 
 
-def write_pairs(release: Path, file: Path) -> pa.Table:
+def write_pairs(release: str, file: Path) -> pa.Table:
     """Every user with every item, two of nobody, converted where the sum of indices is even."""
-    opened = Release(release)
+    opened = Release.open(release)
     rows = [
         (user, item, (u + i) % 2)
-        for u, user in enumerate(opened.user_ids())
-        for i, item in enumerate(opened.item_ids)
+        for u, user in enumerate(opened.user_ids)
+        for i, item in enumerate(opened.names.ids)
     ]
-    rows += [("nobody", opened.item_ids[0], 1), (opened.user_ids()[0], "nothing", 0)]
+    rows += [("nobody", opened.names.ids[0], 1), (opened.user_ids[0], "nothing", 0)]
     columns = [list(column) for column in zip(*rows, strict=True)]
     table = pa.table(columns, names=["user_id", "item_id", "converted"])
     pq.write_table(table, file)
@@ -123,7 +121,7 @@ def write_pairs(release: Path, file: Path) -> pa.Table:
 
 
 def test_an_adaptor_is_an_artifact_and_its_features_stand_beside_the_pairs(
-    release: Path, tmp_path: Path
+    release: str, tmp_path: Path
 ) -> None:
     table = write_pairs(release, tmp_path / "pairs.parquet")
     folder = tmp_path / "adaptor"
@@ -141,29 +139,34 @@ def test_an_adaptor_is_an_artifact_and_its_features_stand_beside_the_pairs(
     assert features.drop(["fusion", "user_vector", "item_vector"]).equals(
         table.slice(0, len(table) - 2)
     )
-    opened = Release(release)
+    opened = Release.open(release)
     users = torch.tensor(features["user_vector"].to_pylist())
     items = torch.tensor(features["item_vector"].to_pylist())
-    torch.testing.assert_close(users[0], opened.user_vectors([features["user_id"][0].as_py()])[0])
-    torch.testing.assert_close(items[: len(opened.item_ids)], opened.item_vectors())
+    (vector,) = opened.user_vectors([features["user_id"][0].as_py()])
+    torch.testing.assert_close(users[0], torch.from_numpy(vector))
+    # The first user's rows are of all items, in order.
+    assert items[: opened.num_items].numpy().tolist() == opened.index.vectors.tolist()
     with torch.inference_mode():
         fused = open_adaptor(folder).fuse(users, items)
     torch.testing.assert_close(torch.tensor(features["fusion"].to_pylist()), fused)
 
 
-def test_an_adaptor_of_another_model_is_refused(release: Path, tmp_path: Path) -> None:
+def test_an_adaptor_of_another_model_is_refused(release: str, tmp_path: Path) -> None:
     write_pairs(release, tmp_path / "pairs.parquet")
     folder = tmp_path / "adaptor"
     train_ranking_adaptor(
         release, tmp_path / "pairs.parquet", RankingAdaptorConfig(epochs=1), folder
     )
-    manifest = json.loads((folder / "manifest.json").read_text())
-    assert manifest["details"]["vector_space"] == Release(release).vector_space()
-    manifest["details"] |= {"release_id": "r-other", "vector_space": "another"}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    details = read_manifest(folder).details
+    assert details["vector_space"] == Release.open(release).vector_space
+    other = tmp_path / "other"
+    with new_artifact(other, ArtifactKind.RANKING_ADAPTOR, "test") as draft:
+        for name in read_manifest(folder).files:
+            shutil.copy(folder / name, draft.folder)
+        draft.details = details | {"release_id": "r-other", "vector_space": "another"}
     with pytest.raises(InputError, match="found r-other's"):
         write_ranking_features(
-            folder, release, tmp_path / "pairs.parquet", tmp_path / "features.parquet"
+            other, release, tmp_path / "pairs.parquet", tmp_path / "features.parquet"
         )
     assert not (tmp_path / "features.parquet").exists()
 
@@ -176,18 +179,16 @@ def test_an_adaptor_of_another_model_is_refused(release: Path, tmp_path: Path) -
     ],
 )
 def test_pairs_that_can_not_be_used_are_told(
-    release: Path, tmp_path: Path, columns: dict[str, list[str]], sentence: str
+    release: str, tmp_path: Path, columns: dict[str, list[str]], sentence: str
 ) -> None:
     pq.write_table(pa.table(columns), tmp_path / "pairs.parquet")
     with pytest.raises(InputError, match=sentence):
-        read_pairs(Release(release), tmp_path / "pairs.parquet", labelled=True)
+        read_pairs(Release.open(release), tmp_path / "pairs.parquet", labelled=True)
 
 
-def test_a_label_that_is_neither_0_nor_1_is_told_with_its_row(
-    release: Path, tmp_path: Path
-) -> None:
-    opened = Release(release)
-    user, item = opened.user_ids()[0], opened.item_ids[0]
+def test_a_label_that_is_neither_0_nor_1_is_told_with_its_row(release: str, tmp_path: Path) -> None:
+    opened = Release.open(release)
+    user, item = opened.user_ids[0], opened.names.ids[0]
     rows = {"user_id": [user, user], "item_id": [item, item], "converted": [1, 7]}
     pq.write_table(pa.table(rows), tmp_path / "pairs.parquet")
     with pytest.raises(InputError, match="converted: expected 0 or 1, found 7 in row 2"):

@@ -5,7 +5,8 @@ from tests.unit.evaluation.trials import trial
 from towerflow.evaluation.gating import GateConfig, decide
 from towerflow.evaluation.metrics_file import ChampionMetrics, EvaluationMetrics
 from towerflow.evaluation.resampling import Interval
-from towerflow.reporting.markdown import SHOWN, summarise, summarise_decision
+from towerflow.reporting.markdown import SHOWN, summarise, summarise_decision, summarise_index
+from towerflow.retrieval.item_index import IndexKind, IndexRecord
 
 
 def rows(markdown: str) -> list[list[str]]:
@@ -69,3 +70,31 @@ def test_a_decision_lists_its_checks() -> None:
         ]
     opened = decide(metrics(), None, GateConfig())
     assert summarise_decision(opened).startswith("# The gate is open\n\nthere is no champion yet")
+
+
+def test_an_index_is_told_with_what_it_finds_takes_and_compares() -> None:
+    record = IndexRecord(
+        kind=IndexKind.IVF,
+        effort=7,
+        rerank=1,
+        recall=0.99513,
+        recall_k=100,
+        recall_target=0.99,
+        num_queries=500,
+        compared=0.0034,
+        memory_bytes=3 * 2**20 * 1000 + 2**19,
+        note="the first | best",
+    )
+    text = summarise_index(record, 1_234_567, 64, {"build_seconds": 12.5, "search_p95_ms": 0.25})
+    assert text.startswith("# Index: ivf\n\n| what | found |\n|---|---|\n")
+    assert text.endswith("|\n")
+    assert rows(text) == [
+        ["what", "found"],
+        ["items × dimensions", "1,234,567 × 64"],
+        ["kind", r"ivf: the first \| best"],
+        ["recall@100 against exact search, 500 held-out users", "0.9951 (target 0.99)"],
+        ["items compared for a query", "0.3%"],
+        ["memory when served", "3,000.5 MB"],
+        ["build seconds", "12.5"],
+        ["search p95 ms", "0.25"],
+    ]

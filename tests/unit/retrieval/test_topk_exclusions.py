@@ -1,8 +1,7 @@
-"""Exclusions belong to their user, in every block of users and in every kind of index."""
+"""Exclusions belong to their user, in every block of users."""
 
 from collections.abc import Iterator
 
-import faiss
 import numpy as np
 import pytest
 import torch
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from towerflow.interactions.histories import ItemLists
 from towerflow.retrieval import topk
-from towerflow.retrieval.topk import NO_ITEM, ExactTopK, FaissTopK
+from towerflow.retrieval.topk import NO_ITEM, ExactTopK
 
 NUM_ITEMS = 6
 # Item i scores NUM_ITEMS - i for everybody, so the best of what is left is the lowest index.
@@ -26,13 +25,6 @@ def _two_users_a_block() -> Iterator[None]:
         yield
 
 
-def flat_index() -> FaissTopK:
-    """An exact faiss index over ITEMS."""
-    index = faiss.IndexFlatIP(1)
-    index.add(ITEMS)
-    return FaissTopK(index, is_exact=True)
-
-
 @given(exclusions, st.integers(1, NUM_ITEMS))
 def test_everybody_gets_the_best_of_what_they_have_not_seen(
     exclude: list[list[int]], k: int
@@ -41,18 +33,17 @@ def test_everybody_gets_the_best_of_what_they_have_not_seen(
     left = [[item for item in range(NUM_ITEMS) if item not in seen] for seen in exclude]
     items = [(row + [NO_ITEM] * k)[:k] for row in left]
     scores = [([float(NUM_ITEMS - i) for i in row] + [-np.inf] * k)[:k] for row in left]
-    for search in (ExactTopK(torch.from_numpy(ITEMS)), flat_index()):
-        found = search.search(users, k, ItemLists.from_lists(exclude))
-        assert found.items.tolist() == items
-        assert found.scores.tolist() == scores
+    search = ExactTopK(torch.from_numpy(ITEMS))
+    found = search.search(users, k, ItemLists.from_lists(exclude))
+    assert found.items.tolist() == items
+    assert found.scores.tolist() == scores
 
 
 def test_who_has_seen_everything_gets_nothing() -> None:
     everything = ItemLists.from_lists([range(NUM_ITEMS)])
-    for search in (ExactTopK(torch.from_numpy(ITEMS)), flat_index()):
-        found = search.search(torch.ones(1, 1), 2, everything)
-        assert found.items.tolist() == [[NO_ITEM, NO_ITEM]]
-        assert found.scores.tolist() == [[-np.inf, -np.inf]]
+    found = ExactTopK(torch.from_numpy(ITEMS)).search(torch.ones(1, 1), 2, everything)
+    assert found.items.tolist() == [[NO_ITEM, NO_ITEM]]
+    assert found.scores.tolist() == [[-np.inf, -np.inf]]
 
 
 def test_searching_leaves_the_vectors_as_they_were() -> None:
@@ -61,21 +52,6 @@ def test_searching_leaves_the_vectors_as_they_were() -> None:
     ExactTopK(items).search(users, 2, exclude)
     assert items.numpy().tolist() == ITEMS.tolist()
     assert users.tolist() == [[1], [1], [1]]
-
-
-def test_places_that_an_approximate_index_leaves_empty_are_no_items() -> None:
-    """Two cells of two items, one is looked into: two places of four stay empty."""
-    items = np.array([[1, 0], [0.9, 0], [0, 1], [0, 0.9]], dtype=np.float32)
-    index = faiss.IndexIVFFlat(faiss.IndexFlatIP(2), 2, 2, faiss.METRIC_INNER_PRODUCT)
-    index.cp.min_points_per_centroid = 1
-    index.train(items)
-    index.add(items)
-    index.nprobe = 1
-    found = FaissTopK(index, is_exact=False).search(
-        torch.tensor([[1.0, 0.0], [0.0, 1.0]]), 3, ItemLists.from_lists([[], [2]])
-    )
-    assert found.items.tolist() == [[0, 1, NO_ITEM], [3, NO_ITEM, NO_ITEM]]
-    assert found.scores[0].tolist() == pytest.approx([1, 0.9, -np.inf])
 
 
 def test_more_than_the_catalogue_can_not_be_asked_of_exact_search() -> None:

@@ -4,25 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run
-from tests.unit.steps.test_gate import challenger, decide
+from tests.conftest import EXPORT_INDEX, Run
 from tests.unit.steps.test_other_catalogue import RECIPES, other_catalogue
 from tests.unit.training.test_fit_blend import BLEND
-from towerflow.retrieval.release import Release
+from towerflow.retrieval.release import VECTOR_SPACE
 from towerflow.steps.export_index import export_index
-from towerflow.steps.publish import publish
 from towerflow.steps.train import train
+from towerflow.storage.artifact import read_manifest
 
 
-def space_of(shop_run: Run, own: tuple[Path, Path], model: Path, folder: Path) -> tuple[str, str]:
-    """Id and vector space of a release of `model` over a Dataset and its embeddings."""
+def space_of(own: tuple[Path, Path], model: Path, folder: Path) -> tuple[str, str]:
+    """Content and vector space of an Index of `model` over a Dataset and its embeddings."""
     folder.mkdir()
-    export_index(*own, model, folder / "index")
-    metrics = challenger(shop_run, folder / "metrics", 0.0)
-    decide(metrics, folder / "root", folder / "decision")
-    publish(folder / "index", metrics, folder / "decision", str(folder / "root"))
-    opened = Release.current(folder / "root")
-    return opened.release_id, opened.vector_space()
+    export_index(*own, model, index=folder / "index", summary=folder / "index.md", **EXPORT_INDEX)
+    manifest = read_manifest(folder / "index")
+    return manifest.content_hash, str(manifest.details[VECTOR_SPACE])
 
 
 @pytest.mark.parametrize("name", ["content", "content_id", "blend"])
@@ -35,9 +31,9 @@ def test_over_another_catalogue_it_is_the_same_and_another_model_has_its_own(
     train(*own, RECIPES[name], -1, "", "", tmp_path / "model")
     train(*own, other_recipe, -1, "", "", tmp_path / "other-model")
     refreshed = other_catalogue(shop_run, tmp_path, is_one_new=True)
-    before = space_of(shop_run, own, tmp_path / "model", tmp_path / "a")
-    after = space_of(shop_run, refreshed, tmp_path / "model", tmp_path / "b")
-    other = space_of(shop_run, own, tmp_path / "other-model", tmp_path / "c")
+    before = space_of(own, tmp_path / "model", tmp_path / "a")
+    after = space_of(refreshed, tmp_path / "model", tmp_path / "b")
+    other = space_of(own, tmp_path / "other-model", tmp_path / "c")
     assert before[0] != after[0]
     assert before[1] == after[1] != other[1]
 
@@ -48,5 +44,5 @@ def test_a_blend_of_other_weights_is_another(shop_run: Run, tmp_path: Path) -> N
     for weight in ("0.7", "0.2"):
         recipe = BLEND.replace("weight: 0.7", f"weight: {weight}")
         train(*own, recipe, -1, "", "", tmp_path / weight)
-        spaces.add(space_of(shop_run, own, tmp_path / weight, tmp_path / f"of-{weight}")[1])
+        spaces.add(space_of(own, tmp_path / weight, tmp_path / f"of-{weight}")[1])
     assert len(spaces) == 2
