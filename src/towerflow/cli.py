@@ -71,7 +71,7 @@ app.command()(cli_report.report)
 PublishRoot = Annotated[
     str,
     typer.Option(
-        help="Where to publish, local or gs://.",
+        help="Where to publish: a folder, gs:// or s3://.",
         show_default="<output>/releases/<name of the data>",
     ),
 ]

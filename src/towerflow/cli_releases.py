@@ -24,7 +24,7 @@ Root = Annotated[
     str,
     typer.Option(
         "--release-root",
-        help="Release root, local or gs://.",
+        help="Release root: a folder, gs:// or s3://.",
         show_default="the only one below towerflow-out/releases",
     ),
 ]
@@ -39,10 +39,15 @@ def list_(release_root: Root = "") -> None:
     for column in (table.columns[3], table.columns[5]):
         column.justify = "right"
     for release_id in _newest_first(root, pointer):
-        manifest = root.manifest(release_id)
-        index = IndexRecord.of(root.folder(release_id), manifest.details)
+        mark = "→" if release_id == pointer.release_id else ""
+        try:
+            manifest = root.manifest(release_id)
+            index = IndexRecord.of(root.folder(release_id), manifest.details)
+        except InputError:  # the others can still be rolled back to
+            table.add_row(mark, release_id, _last_live(pointer, release_id), "damaged")
+            continue
         table.add_row(
-            "→" if release_id == pointer.release_id else "",
+            mark,
             release_id,
             _last_live(pointer, release_id) + (", forced" if _forced(manifest) else ""),
             f"{manifest.counts['items']:,}",
@@ -130,11 +135,15 @@ def prune(
             help="Delete also what never was current; a publish that is going on then fails.",
         ),
     ] = False,
+    take_over: Annotated[
+        bool,
+        typer.Option("--take-over", help="Finish what a prune began that was killed."),
+    ] = False,
     release_root: Root = "",
 ) -> None:
     """Delete old releases; never the current one."""
     root, _ = _open(release_root)
-    gone = root.prune(keep, with_overtaken=with_overtaken)
+    gone = root.prune(keep, with_overtaken=with_overtaken, take_over=take_over)
     announce(f"{len(gone)} deleted{': ' if gone else ''}{', '.join(gone)}")
 
 

@@ -12,7 +12,7 @@ from towerflow.summary import print_recommendations
 ReleaseRoot = Annotated[
     str,
     typer.Option(
-        help="Release root or release, local or gs://.",
+        help="Release root or release: a folder, gs:// or s3://.",
         show_default="the only one below towerflow-out/releases",
     ),
 ]

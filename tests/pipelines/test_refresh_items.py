@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import SHOP
 from tests.pipelines.test_retrain import run, towerflow
+from towerflow.errors import InputError
 from towerflow.retrieval.release import Release
 
 NEW = {
@@ -60,10 +61,11 @@ def test_new_and_changed_texts_alone_are_embedded(
 def test_the_new_item_is_recommended_and_the_old_one_is_not(
     refreshed: subprocess.CompletedProcess[str], folder: Path
 ) -> None:
-    release = Release.current(folder / "towerflow-out/releases/shop")
-    assert "Marble run" not in release.titles
-    liked = [release.find_item("Wooden train set")]
-    results = [item.title for item in release.recommend(liked, 49)]
+    release = Release.open(folder / "towerflow-out/releases/shop")
+    with pytest.raises(InputError, match="item 'Marble run'"):
+        release.names.find("Marble run")
+    liked = release.names.ids[release.names.find("Wooden train set")]
+    results = [item.title for item in release.recommend([liked], k=49)]
     assert NEW["title"] in results
     done = towerflow(folder, "similar", "--item", "T99", "--k", "3")
     assert done.returncode == 0, done.stderr

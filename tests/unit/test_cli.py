@@ -7,10 +7,11 @@ import pytest
 from typer.testing import CliRunner
 
 from towerflow import bundled, cli_train
-from towerflow.cli import app, only_release_root
+from towerflow.cli import app
 from towerflow.cli_cache import cache_folder, store_root
 from towerflow.cli_encoder import choose_encoder
 from towerflow.cli_recipe import resolve_recipe
+from towerflow.cli_serve import only_release_root
 from towerflow.cli_source import data_name
 from towerflow.embedding import source
 from towerflow.errors import InputError
@@ -91,7 +92,7 @@ def test_the_only_release_root_needs_no_name(
     with pytest.raises(InputError, match="found 0 below"):
         only_release_root()
     (tmp_path / "towerflow-out/releases/one").mkdir(parents=True)
-    assert only_release_root() == Path("towerflow-out/releases/one")
+    assert only_release_root() == "towerflow-out/releases/one"
     (tmp_path / "towerflow-out/releases/two").mkdir()
     with pytest.raises(InputError, match=r"found 2 below .*one, .*two"):
         only_release_root()

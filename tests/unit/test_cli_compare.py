@@ -26,6 +26,10 @@ OF_RUN_ALONE = {
     "slice_margin",
     "coverage_margin",
     "force",
+    "index_kind",
+    "recall_target",
+    "index_memory",
+    "export_format",
 }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from towerflow.errors import InputError
+from towerflow.errors import InputError, StorageError
 from towerflow.local_run import Account, RunFailed
 
 START = "\x1b[2m04:11:34.258 - INFO - Executing task \x1b[96m'embed-items'\x1b[0m\n"
@@ -55,6 +55,19 @@ def test_a_mistake_of_the_users_is_told_in_its_own_words() -> None:
     with pytest.raises(InputError, match=r"^x\.csv: expected rows, found none\.$"):
         account.raise_failure(log_path=Path("run.log"))
     assert "Traceback" in log
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ("towerflow.errors.StorageError", StorageError),
+        ("towerflow.retrieval.releases.Overtaken", InputError),
+    ],
+)
+def test_so_is_what_a_store_or_another_publisher_did(error: str, kind: type[Exception]) -> None:
+    account, _, _ = follow(START + f"    {error}: gs://b/x: could not read it, given up.\n")
+    with pytest.raises(kind, match=r"^gs://b/x: could not read it, given up\.$"):
+        account.raise_failure(log_path=Path("run.log"))
 
 
 def test_any_other_failure_names_the_task_and_shows_the_end_of_the_log() -> None:

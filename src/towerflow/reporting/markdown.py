@@ -64,7 +64,7 @@ def summarise_index(
         ("items × dimensions", f"{num_items:,} × {dim}"),
         ("kind", f"{record.kind.value}: {record.note}"),
         (
-            f"recall@{record.recall_k} against exact search, {record.num_queries} held-out users",
+            f"recall@{record.recall_k}, {record.num_queries} held-out users and items",
             f"{record.recall:.4f} (target {record.recall_target:g})",
         ),
         ("items compared for a query", f"{record.compared:.1%}"),

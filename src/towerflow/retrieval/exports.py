@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from towerflow.errors import InputError
-from towerflow.retrieval.item_index import Floats
+from towerflow.retrieval.rows_file import Floats
 from towerflow.schema import ITEM_ID
 
 VECTOR: Final = "vector"

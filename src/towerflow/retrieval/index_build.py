@@ -7,7 +7,8 @@ from typing import Any, Final
 import faiss
 import numpy as np
 
-from towerflow.retrieval.item_index import Floats, IndexKind
+from towerflow.retrieval.item_index import IndexKind
+from towerflow.retrieval.rows_file import Floats
 
 LISTS_PER_ROOT: Final = 4  # clusters = 4 √num_items, as faiss advises for up to a million
 POINTS_PER_LIST: Final = 128  # that clusters are fitted to

@@ -14,13 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from towerflow.errors import InputError
 from towerflow.retrieval.index_build import build_index, estimate_bytes, fewest_items
-from towerflow.retrieval.item_index import (
-    Floats,
-    IndexKind,
-    IndexRecord,
-    IntArray,
-    search_parameters,
-)
+from towerflow.retrieval.item_index import IndexKind, IndexRecord, IntArray, search_parameters
+from towerflow.retrieval.rows_file import Floats
 
 AUTO: Final = "auto"
 RECALL_K: Final = 100
@@ -74,7 +69,7 @@ class IndexConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Queries:
-    """User vectors to tune with and others to report by, `[num_queries, dim]` each."""
+    """Vectors of users and items to tune with, and of others to report by, `[num_queries, dim]`."""
 
     tuning: Floats
     held_out: Floats

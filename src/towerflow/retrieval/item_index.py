@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from towerflow.errors import InputError
+from towerflow.retrieval.rows_file import Floats, open_rows
 
 INDEX_FILE: Final = "index.faiss"
 VECTORS_FILE: Final = "item_vectors.npy"
@@ -22,7 +23,6 @@ INDEX: Final = "index"  # in the details of an Index or a release
 SCORED_DIRECTLY: Final = 20_000  # allowed items: no index is faster than their scores
 
 IntArray = NDArray[np.int64]
-Floats = NDArray[np.float32]
 NO_ITEMS: Final = np.empty(0, dtype=np.int64)
 
 
@@ -47,7 +47,7 @@ class IndexRecord(BaseModel):
     recall: Annotated[float, Field(ge=0, le=1, description="Share of the true best that is found.")]
     recall_k: Annotated[int, Field(ge=1, description="How many best that is of.")]
     recall_target: Annotated[float, Field(gt=0, le=1)]
-    num_queries: Annotated[int, Field(ge=0, description="Held-out users that were asked for.")]
+    num_queries: Annotated[int, Field(ge=0, description="Held-out users and items asked for.")]
     compared: Annotated[float, Field(ge=0, description="Items scored per query, share of all.")]
     memory_bytes: Annotated[int, Field(ge=0, description="Of the index, as estimated.")]
     note: str = Field(description="Why it is of this kind.")
@@ -108,7 +108,7 @@ class ItemIndex:
         Raises:
             InputError: the files are no vectors or no index, or don't belong together.
         """
-        vectors = read_array(folder / VECTORS_FILE, 2, np.dtype(np.float32))
+        vectors = open_rows(folder / VECTORS_FILE)
         path = folder / INDEX_FILE
         try:
             index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
@@ -161,13 +161,16 @@ class ItemIndex:
     def _candidates(
         self, query: Floats, k: int, allow: IntArray | None, deny: IntArray, num_allowed: int
     ) -> IntArray:
-        # Of a tenth of the items, the k best lie in more clusters than the k best of all.
-        effort = -(-self.record.effort * self.num_items // num_allowed)
+        # Of a tenth of the items, the k best lie in more clusters than the k best of all; so do
+        # more than it was tuned for.
+        further = self.num_items / num_allowed * max(1.0, k / self.record.recall_k)
+        effort = int(np.ceil(self.record.effort * further))
         selector = _selector(self.num_items, allow, deny)
         wanted = min(num_allowed, max(k + 1, k * self.record.rerank))
         parameters = search_parameters(self.record.kind, self.faiss, effort, selector)
         _, found = self.faiss.search(query.reshape(1, -1), wanted, params=parameters)
-        items: IntArray = found[0][found[0] >= 0]
+        # -1 where there is none; a list on disk may name what isn't there.
+        items: IntArray = found[0][(found[0] >= 0) & (found[0] < self.num_items)]
         return items
 
     def _best_of(self, query: Floats, items: IntArray, k: int) -> Found:
@@ -203,25 +206,6 @@ def kind_of(index: Any) -> IndexKind | None:
         "IndexHNSWFlat": IndexKind.HNSW,
     }
     return kinds.get(type(index).__name__)
-
-
-def read_array(path: Path, num_dimensions: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Map an array from disk; nothing is unpickled.
-
-    Raises:
-        InputError: it is not there, damaged, or of another type or number of dimensions.
-    """
-    try:
-        array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError) as error:
-        raise InputError(path, expected="an array", found=_first_line(error)) from error
-    if array.ndim != num_dimensions or array.dtype != dtype:
-        raise InputError(
-            path,
-            expected=f"{num_dimensions} dimensions of {dtype}",
-            found=f"{array.ndim} of {array.dtype}",
-        )
-    return array
 
 
 def _selector(num_items: int, allow: IntArray | None, deny: IntArray) -> Any:

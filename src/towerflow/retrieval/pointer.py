@@ -70,6 +70,7 @@ class Pointer(BaseModel):
     previous: ReleaseId | None = Field(description="What was current before.")
     history: tuple[Move, ...] = Field(min_length=1, description="The latest moves, newest last.")
     retired: tuple[ReleaseId, ...] = Field(description="Releases that are being deleted.")
+    pruner: str = Field(description="Token of who deletes them; empty: nobody does.")
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
@@ -96,11 +97,16 @@ class Pointer(BaseModel):
             previous=last.release_id if last else None,
             history=(*moves, move)[-HISTORY_LENGTH:],
             retired=last.retired if last else (),
+            pruner=last.pruner if last else "",
         )
 
-    def retiring(self, releases: Iterable[str]) -> Self:
-        """The same, with all of `releases` and no other being deleted."""
-        update = {"retired": tuple(sorted(releases)), "revision": self.revision + 1}
+    def retiring(self, releases: Iterable[str], pruner: str) -> Self:
+        """The same, with all of `releases` and no other being deleted by `pruner`."""
+        update = {
+            "retired": tuple(sorted(releases)),
+            "pruner": pruner,
+            "revision": self.revision + 1,
+        }
         return self.model_copy(update=update)
 
 
@@ -118,7 +124,9 @@ def read_pointer(root: str) -> tuple[Pointer | None, str]:
     try:
         return Pointer.model_validate(json.loads(read.content)), read.generation
     except ValidationError as error:
-        raise InputError.from_validation(path, "a pointer to a release", error) from error
+        raise InputError.from_validation(
+            path, "a pointer to a release, as this version writes it", error
+        ) from error
     except (ValueError, RecursionError) as error:
         raise InputError(path, expected="a pointer to a release", found="no JSON") from error
 
@@ -128,7 +136,7 @@ def write_pointer(root: str, pointer: Pointer, generation: str) -> None:
 
     Raises:
         Conflict: somebody else moved it meanwhile.
-        StorageError: it can't be written; it is as it was.
+        StorageError: it can't be written, or nobody can tell whether it was.
     """
     content = pointer.model_dump_json(indent=2) + "\n"
     write_if(f"{root}/{POINTER_FILE}", content.encode(), generation)

@@ -5,11 +5,11 @@ release.recommend(history=["B00X", "B00Y"], k=10, deny=sold_out)
 release.similar("B00X", k=10)
 """
 
+import fcntl
 import tempfile
 import weakref
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
@@ -22,7 +22,6 @@ from towerflow.retrieval.item_index import (
     INDEX_FILE,
     NO_ITEMS,
     VECTORS_FILE,
-    Floats,
     Found,
     IndexRecord,
     IntArray,
@@ -30,6 +29,7 @@ from towerflow.retrieval.item_index import (
 )
 from towerflow.retrieval.item_names import ItemNames
 from towerflow.retrieval.releases import ReleaseRoot, release_id_of
+from towerflow.retrieval.rows_file import Floats
 from towerflow.retrieval.sorted_ids import SortedIds, read_table
 from towerflow.retrieval.user_tower import (
     ITEM_INPUTS_FILE,
@@ -73,6 +73,12 @@ class _Users(NamedTuple):
     rows: IntArray
     histories: pa.ChunkedArray
 
+    @classmethod
+    def read(cls, path: Path) -> "_Users":
+        """Those of `histories.parquet`."""
+        table = read_table(path, [USER_ID, USER_INDEX, HISTORY])
+        return cls(SortedIds(path, table[USER_ID]), table[USER_INDEX].to_numpy(), table[HISTORY])
+
 
 class Release:
     """A release opened for use. Safe to share among threads.
@@ -95,6 +101,7 @@ class Release:
         self.names = ItemNames.read(folder / ITEMS_FILE)
         self.index = ItemIndex.open(folder, IndexRecord.of(folder, manifest.details))
         self._tower = UserTower.open(folder, num_threads)
+        self._users = _Users.read(folder / HISTORIES_FILE)  # now: a prune may delete the folder
         self._require_fit()
 
     @classmethod
@@ -129,10 +136,7 @@ class Release:
         if not is_remote(uri):
             return cls(Path(absolute(uri)), num_threads)
         if cache is not None:
-            folder = cache / release_id_of(read_manifest(uri))
-            if not folder.is_dir():
-                cls._fetch(uri, folder)
-            return cls(folder, num_threads)
+            return cls(cls._cached(uri, cache), num_threads)
         temporary = tempfile.TemporaryDirectory()
         try:
             folder = Path(temporary.name) / "release"
@@ -143,6 +147,20 @@ class Release:
             raise
         weakref.finalize(release, temporary.cleanup)
         return release
+
+    @classmethod
+    def _cached(cls, uri: str, cache: Path) -> Path:
+        """The folder below `cache` with the release at `uri`, which several may want at once."""
+        manifest = read_manifest(uri)
+        folder = cache / release_id_of(manifest)
+        cache.mkdir(parents=True, exist_ok=True)
+        with (cache / f".{folder.name}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                check_artifact(folder, manifest, ArtifactKind.RELEASE, _served(manifest))
+            except InputError:  # not there yet, or damaged
+                cls._fetch(uri, folder)
+        return folder
 
     @staticmethod
     def _fetch(uri: str, folder: Path) -> None:
@@ -182,7 +200,8 @@ class Release:
             raise InputError("the history", expected="an item of this release", found="none")
         who = self._users.rows[place : place + 1] if user else np.array([STRANGER])
         (vector,) = self._tower.vectors([items], who)
-        denied = np.concatenate([items, self._known(deny)])
+        taken = self._history(place) if user else NO_ITEMS
+        denied = np.concatenate([items, taken, self._known(deny)])
         return self._items(self.index.search(vector, k, self._allowed(allow), denied))
 
     def similar(
@@ -240,13 +259,6 @@ class Release:
             self._place_of(user_ids[int(places.argmin())])
         histories = [self._history(place) for place in places]
         return self._tower.vectors(histories, self._users.rows[places])
-
-    @cached_property
-    def _users(self) -> "_Users":
-        path = self.folder / HISTORIES_FILE
-        table = read_table(path, [USER_ID, USER_INDEX, HISTORY])
-        ids = SortedIds(path, table[USER_ID])
-        return _Users(ids, table[USER_INDEX].to_numpy(), table[HISTORY])
 
     def _place_of(self, user: str) -> int:
         place = self.user_ids.find(user)

@@ -10,6 +10,7 @@ import datetime
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 from towerflow.errors import InputError
 from towerflow.retrieval.pointer import How, Pointer, is_release_id, read_pointer, write_pointer
@@ -105,6 +106,14 @@ class ReleaseRoot:
             raise InputError(f"release '{release_id}'", expected=f"one of {self}", found=known)
         return read_manifest(self.folder(release_id))
 
+    def is_whole(self, release_id: str) -> bool:
+        """Whether all files of a release are there, by their sizes.
+
+        Raises:
+            InputError: there is no such release, or its manifest is damaged.
+        """
+        return not self._lacks(release_id, self.manifest(release_id))
+
     def add(self, release: Path, tell: Tell | None = None) -> str:
         """Copy the Release artifact in a local folder here; nothing becomes current.
 
@@ -173,43 +182,54 @@ class ReleaseRoot:
                 write_pointer(self.root, tried, generation)
                 return tried
 
-    def prune(self, keep: int, *, with_overtaken: bool) -> list[str]:
+    def prune(self, keep: int, *, with_overtaken: bool, take_over: bool = False) -> list[str]:
         """Delete all but the current release and the `keep` that were current last.
 
         They are named in the pointer first, so that nobody makes one of them current while it is
-        deleted.
+        deleted, and with a token, so that two prunes never delete at once.
 
         Args:
             keep: at least 1; the current one is the first of them.
             with_overtaken: delete those too that never were current; a publish that is going on
                 then has to be run again.
+            take_over: finish what another prune began and did not end, since it was killed.
 
         Returns:
             The ids that are gone.
 
         Raises:
-            InputError: nothing has been published.
+            InputError: nothing has been published, another prune is at work, or took over.
         """
         assert keep > 0, "the current release stays"
+        token = uuid4().hex
+        doomed = self._retire(keep, token, with_overtaken, take_over)
+        for release_id in sorted(doomed):
+            self._require_pruner(token)
+            delete_files([f"{self.folder(release_id)}/{MANIFEST_FILE}"])
+            delete_folder(self.folder(release_id))
+        if doomed:
+            self._end_prune(token)
+        return sorted(doomed)
+
+    def _retire(self, keep: int, token: str, with_overtaken: bool, take_over: bool) -> set[str]:
+        """Name in the pointer what is going to be deleted, and by whom."""
         while True:
             pointer, generation = read_pointer(self.root)
             if pointer is None:
                 raise InputError(self, expected="a release root", found="nothing published there")
+            if pointer.pruner and not take_over:
+                raise InputError(
+                    self,
+                    expected="no other prune at work",
+                    found=f"one that deletes {', '.join(pointer.retired)}",
+                    hint="if it was killed, add --take-over",
+                )
             doomed = set(pointer.retired) | self._superfluous(pointer, keep, with_overtaken)
             if not doomed:
-                return []
-            try:
-                write_pointer(self.root, pointer.retiring(doomed), generation)
-            except Conflict:
-                continue
-            break
-        for release_id in sorted(doomed):
-            if not self._is_retired(release_id):
-                continue  # another prune was faster; by now it may have been published again
-            delete_files([f"{self.folder(release_id)}/{MANIFEST_FILE}"])
-            delete_folder(self.folder(release_id))
-        self._forget(doomed)
-        return sorted(doomed)
+                return doomed
+            with contextlib.suppress(Conflict):
+                write_pointer(self.root, pointer.retiring(doomed, token), generation)
+                return doomed
 
     def _superfluous(self, pointer: Pointer, keep: int, with_overtaken: bool) -> set[str]:
         newest_first = list(dict.fromkeys(move.release_id for move in reversed(pointer.history)))
@@ -217,19 +237,20 @@ class ReleaseRoot:
         known = self.release_ids() if with_overtaken else newest_first
         return {one for one in known if one not in kept and self._is_there(one)}
 
-    def _forget(self, gone: Collection[str]) -> None:
-        """Take what is deleted off the list of what is being deleted."""
+    def _end_prune(self, token: str) -> None:
+        """Nothing is being deleted any more."""
         while True:
+            self._require_pruner(token)
             pointer, generation = read_pointer(self.root)
             assert pointer is not None, "a root is never unpublished"
             with contextlib.suppress(Conflict):
-                left = set(pointer.retired).difference(gone)
-                write_pointer(self.root, pointer.retiring(left), generation)
+                write_pointer(self.root, pointer.retiring((), ""), generation)
                 return
 
-    def _is_retired(self, release_id: str) -> bool:
+    def _require_pruner(self, token: str) -> None:
         pointer = self.pointer()
-        return pointer is not None and release_id in pointer.retired
+        if pointer is None or pointer.pruner != token:
+            raise InputError(self, expected="this prune at work", found="another that took over")
 
     def _require_kept(self, pointer: Pointer | None, release_id: str) -> None:
         if pointer is not None and release_id in pointer.retired:
@@ -237,7 +258,7 @@ class ReleaseRoot:
                 self.folder(release_id),
                 expected="a whole release",
                 found="one that is being deleted",
-                hint="towerflow releases prune ends that; then publish again",
+                hint="publish again when that is done",
             )
 
     def _lacks(self, release_id: str, manifest: Manifest) -> str:

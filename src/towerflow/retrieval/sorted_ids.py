@@ -41,12 +41,14 @@ class SortedIds(Sequence[str]):
 
     def find(self, wanted: str) -> int:
         """Position of `wanted`, -1 where it isn't."""
-        place = bisect_left(self, wanted.encode(), key=str.encode)
+        # No id of ours has half a character, but JSON from outside may.
+        place = bisect_left(self, wanted.encode(errors="surrogatepass"), key=str.encode)
         return place if place < len(self) and self[place] == wanted else -1
 
     def positions(self, wanted: Iterable[str]) -> IntArray:
         """Position of each, -1 where it isn't."""
-        found = pc.index_in(pa.array(list(wanted), pa.string()), value_set=self._ids)
+        whole = [one.encode(errors="replace").decode() for one in wanted]
+        found = pc.index_in(pa.array(whole, pa.string()), value_set=self._ids)
         positions: IntArray = pc.fill_null(found, -1).to_numpy().astype(np.int64)
         return positions
 

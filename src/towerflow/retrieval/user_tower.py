@@ -4,15 +4,15 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 import onnxruntime as ort
-from numpy.typing import NDArray
 
 from towerflow.errors import InputError
 from towerflow.interactions.histories import IntArray, ItemLists
 from towerflow.models.reads import Reads
+from towerflow.retrieval.rows_file import Floats, open_rows
 
 ITEM_INPUTS: Final = "item_inputs"
 LENGTHS: Final = "lengths"
@@ -27,8 +27,6 @@ PROGRAM_FILE: Final = "user_tower.pt2"
 
 STRANGER: Final = -1
 NUMBERS_AT_ONCE: Final = 2**22  # bounds the memory of a call, not the result
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -136,7 +134,7 @@ class UserTower:
             start += len(block)
             yield block
 
-    def _inputs_of(self, lists: ItemLists) -> dict[str, NDArray[Any]]:
+    def _inputs_of(self, lists: ItemLists) -> dict[str, Floats | IntArray]:
         items = lists.padded(0)
         if not items.shape[1]:  # nobody took anything, and the graph wants a place
             items = np.zeros((len(lists), 1), dtype=np.int64)
@@ -165,16 +163,10 @@ def _open_session(path: Path, num_threads: int) -> ort.InferenceSession:
 
 
 def _open_rows(path: Path, width: int) -> Floats:
-    """`[num_rows, width]`, mapped; unlike `np.load` it knows no pickle and no archive."""
-    try:
-        rows: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError) as error:
-        raise InputError(path, expected="an array of numbers", found=str(error)) from error
-    if rows.dtype != np.float32 or rows.ndim != 2 or rows.shape[1] != width:
+    rows = open_rows(path)
+    if rows.shape[1] != width:
         raise InputError(
-            path,
-            expected=f"rows of {width} float32, as {ONNX_FILE} reads them",
-            found=f"{rows.dtype} of shape {rows.shape}",
+            path, expected=f"{width} numbers a row, as {ONNX_FILE} reads", found=f"{rows.shape[1]}"
         )
     return rows
 

@@ -23,8 +23,9 @@ from towerflow.models.retrieval_model import RetrievalModel
 from towerflow.reporting.markdown import summarise_index
 from towerflow.retrieval.exports import parse_formats, write_export
 from towerflow.retrieval.index_tuning import RECALL_K, IndexConfig, Queries, Tuned, tune_index
-from towerflow.retrieval.item_index import INDEX, INDEX_FILE, VECTORS_FILE, Floats, ItemIndex
+from towerflow.retrieval.item_index import INDEX, INDEX_FILE, VECTORS_FILE, ItemIndex
 from towerflow.retrieval.release import HISTORIES_FILE, HISTORY, MODEL_FOLDER, VECTOR_SPACE
+from towerflow.retrieval.rows_file import Floats
 from towerflow.retrieval.tower_export import export_user_tower
 from towerflow.retrieval.vector_space import vector_space
 from towerflow.schema import TOOK, ArtifactKind, Split
@@ -33,7 +34,7 @@ from towerflow.storage.files import write_text
 
 STEP: Final = "export_index"
 TOWER: Final = "user_tower"  # in the details of an Index
-NUM_QUERIES: Final = 1000  # to tune with, and as many to report by
+NUM_QUERIES: Final = 1000  # users, and items, to tune with; as many to report by
 NUM_TIMED: Final = 200
 SEED: Final = 0
 
@@ -76,7 +77,7 @@ def export_index(
     _require_same(model, EncoderRecord.of(model, made.details), content.encoder)
     fitted = load_model_for(model, data.item_ids, data.user_ids)
     vectors = _item_vectors(model, fitted, content)
-    queries = _queries(data, fitted, content)
+    queries = _queries(data, fitted, content, vectors)
     started = time.monotonic()
     tuned = tune_index(vectors, queries, config)
     took = {"build_seconds": round(time.monotonic() - started, 3), **_time(vectors, tuned, queries)}
@@ -130,14 +131,23 @@ def _item_vectors(where: Path, model: RetrievalModel, content: ItemEmbeddings) -
     return vectors
 
 
-def _queries(data: Dataset, model: RetrievalModel, content: ItemEmbeddings) -> Queries:
-    """Vectors of users drawn among those who did anything: half to tune with, half held out."""
+def _queries(
+    data: Dataset, model: RetrievalModel, content: ItemEmbeddings, vectors: Floats
+) -> Queries:
+    """What will be asked: users who did anything, and items, whose like is asked for.
+
+    Of each as many are drawn to tune with as are held out.
+    """
+    rng = np.random.default_rng(SEED)
     histories = data.lists(*Split)
     active = np.flatnonzero(histories.lengths)
-    number = min(len(active), 2 * NUM_QUERIES)
-    drawn = np.random.default_rng(SEED).choice(active, number, replace=False)
-    vectors = model.user_vectors(histories.take(drawn), content.embeddings).numpy()
-    return Queries(vectors[::2], vectors[1::2])
+    users = rng.choice(active, min(len(active), 2 * NUM_QUERIES), replace=False)
+    asked = model.user_vectors(histories.take(users), content.embeddings).numpy()
+    items = rng.choice(len(vectors), min(len(vectors), 2 * NUM_QUERIES), replace=False)
+    both = asked, vectors[items]
+    return Queries(
+        np.concatenate([one[::2] for one in both]), np.concatenate([one[1::2] for one in both])
+    )
 
 
 def _time(vectors: Floats, tuned: Tuned, queries: Queries) -> dict[str, float]:

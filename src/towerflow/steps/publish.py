@@ -52,7 +52,11 @@ def publish(index: Path, metrics: Path, decision: Path, release_root: str) -> st
         raise InputError(decision, expected="a decision about these metrics", found="another")
     root = ReleaseRoot(release_root)
     live = root.current()
-    if live is not None and _is_the_same(root.manifest(live), index_manifest, decided):
+    if (
+        live is not None
+        and root.is_whole(live)
+        and _is_the_same(root.manifest(live), index_manifest, decided)
+    ):
         print(f"towerflow: {live} is the current release already", flush=True)
         return live
     with tempfile.TemporaryDirectory() as temporary:

@@ -29,16 +29,20 @@ class LocalStore:
             paths = _glob(path)
         else:
             paths = []
-        return [
-            FoundFile(str(found), found.stat().st_size)
+        sizes = {
+            str(found): self.size(str(found))
             for found in paths
             if path.is_file() or not found.name.startswith("_")
-        ]
+        }
+        return [FoundFile(name, size) for name, size in sizes.items() if size is not None]
 
     def size(self, path: str) -> int | None:
         """See ObjectStore."""
         file = Path(path)
-        return file.stat().st_size if file.is_file() else None
+        try:
+            return file.stat().st_size if file.is_file() else None
+        except FileNotFoundError:  # deleted meanwhile
+            return None
 
     def checksum(self, file: FoundFile) -> str:
         """See ObjectStore."""

@@ -210,7 +210,13 @@ class RemoteStore:
         if not split(path)[1]:
             raise InputError(path, expected="an object's name after the bucket", found="none")
         write = _Write(self._requests, path, content, generation)
-        return self._policy.run("write", path, write.attempt)
+        try:
+            return self._policy.run("write", path, write.attempt)
+        except StorageError as error:
+            if not write.is_unsure:
+                raise
+            sentence = f"{str(error).rstrip('.')}; whether it was written nobody can tell."
+            raise StorageError.told(sentence) from error
 
     def _delete(self, info: ObjectInfo) -> None:
         try:
@@ -220,7 +226,11 @@ class RemoteStore:
 
 
 class _Write:
-    """One conditional write, tried until it is certain; at most one of its tries takes effect."""
+    """One conditional write, tried until it is certain; at most one of its tries takes effect.
+
+    Attributes:
+        is_unsure: whether a try may have taken effect whose answer was lost.
+    """
 
     def __init__(
         self, requests: ObjectRequests, path: str, content: Content, generation: str
@@ -230,11 +240,11 @@ class _Write:
         self._content = content
         self._generation = generation
         self._tag = uuid4().hex
-        self._is_unsure = False
+        self.is_unsure = False
 
     def attempt(self) -> str:
         """The new generation; raises Conflict if another write came first."""
-        own = self._own() if self._is_unsure else None
+        own = self._own() if self.is_unsure else None
         if own is None:
             own = self._sent()
         if not self._content.is_that_of(own.checksum) or own.bytes != self._content.size:
@@ -246,7 +256,7 @@ class _Write:
         try:
             return self._requests.put(self._path, self._content, self._generation, self._tag)
         except Transient:
-            self._is_unsure = True
+            self.is_unsure = True
             raise
         except Conflict:
             # Even at the first try: the connection may have sent it twice.

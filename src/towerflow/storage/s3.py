@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
+from uuid import uuid4
 
 import aiohttp
 import botocore.exceptions
@@ -70,6 +71,7 @@ class S3Requests:
     def __init__(self, scheme: str, policy: RetryPolicy) -> None:
         self._scheme = scheme
         self._policy = policy
+        self._conditional: set[str] = set()  # buckets that were found to know conditional writes
         self._files = s3fs.S3FileSystem(
             endpoint_url=MINIO_OF_KFP if scheme == "minio" and not _has_endpoint() else None,
             use_listings_cache=False,
@@ -120,6 +122,7 @@ class S3Requests:
 
     def put(self, path: str, content: Content, generation: str, tag: str) -> ObjectInfo:
         """See ObjectRequests."""
+        self._require_conditions(path)
         condition = {"IfNoneMatch": "*"} if generation == ABSENT else {"IfMatch": generation}
         metadata = {WRITE_TAG: tag, CRC32C_TAG: content.checksum(CRC32C).value}
         call = partial(self._call, path=path, permission=_WRITE)
@@ -138,6 +141,30 @@ class S3Requests:
         except Gone as gone:  # of all generations
             raise Conflict(path) from gone
         return _info(path, answer, content.size)
+
+    def _require_conditions(self, path: str) -> None:
+        """Once a bucket: a store that ignores conditions lets two publishers overwrite each other.
+
+        Raises:
+            InputError: it does.
+        """
+        bucket = split(path)[0]
+        if bucket in self._conditional:
+            return
+        probe = partial(self._call, path=f"{path}.{uuid4().hex}.probe")
+        probe("put_object", permission=_WRITE, Body=b"")
+        try:
+            probe("put_object", permission=_WRITE, Body=b"", IfNoneMatch="*")
+        except Conflict:
+            self._conditional.add(bucket)
+        else:
+            raise InputError(
+                path,
+                expected="a store that knows conditional writes (If-None-Match)",
+                found="one that ignores them",
+            )
+        finally:
+            self._policy.run("delete", path, lambda: probe("delete_object", permission=_DELETE))
 
     def delete(self, info: ObjectInfo) -> None:
         """See ObjectRequests."""

@@ -1,6 +1,5 @@
 """The champion over today's catalogue: read anew, or with what its release has."""
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from pydantic import JsonValue
 
 from tests.conftest import Run
 from towerflow.embedding.item_embeddings import ItemEmbeddings, read_embeddings
@@ -18,8 +18,10 @@ from towerflow.evaluation.protocol import evaluate_model, task
 from towerflow.interactions.dataset import Dataset
 from towerflow.interactions.trained_on import TRAINED_ON, TrainedOn
 from towerflow.models.files import load_model_for
-from towerflow.retrieval.releases import point_to, release_folder
-from towerflow.schema import MANIFEST_FILE, Split
+from towerflow.retrieval.pointer import How
+from towerflow.retrieval.releases import ReleaseRoot
+from towerflow.schema import MANIFEST_FILE, ArtifactKind, Split
+from towerflow.storage.artifact import new_artifact, read_manifest
 
 NEW = "A00"  # comes before all items of the shop
 
@@ -121,7 +123,7 @@ def test_rows_of_the_release_need_not_be_in_its_order(
     shop_run: Run, data: Dataset, content: ItemEmbeddings
 ) -> None:
     """Embeddings name their items by index, and items are found by id."""
-    folder = release_folder(shop_run.release_root, shop_run.release_id)
+    folder = Path(ReleaseRoot(shop_run.release_root).folder(shop_run.release_id))
     item_index, embeddings = read_embeddings(folder)
     assert torch.equal(item_index, torch.arange(data.num_items))
     ids = pq.read_table(folder / "items.parquet")["item_id"].to_pylist()
@@ -131,24 +133,25 @@ def test_rows_of_the_release_need_not_be_in_its_order(
     assert torch.equal(found.embeddings, embeddings[torch.from_numpy(order)])
 
 
-def changed_release(shop_run: Run, root: Path, details: dict[str, object]) -> str:
+def changed_release(shop_run: Run, folder: Path, details: dict[str, JsonValue]) -> ReleaseRoot:
     """A release root whose live release says `details` in its manifest."""
-    folder = release_folder(root, shop_run.release_id)
-    shutil.copytree(release_folder(shop_run.release_root, shop_run.release_id), folder)
-    manifest = json.loads((folder / MANIFEST_FILE).read_text("utf-8"))
-    manifest["details"] |= details
-    (folder / MANIFEST_FILE).write_text(json.dumps(manifest), "utf-8")
-    point_to(root, shop_run.release_id, "today")
-    return str(root)
+    live = Path(ReleaseRoot(shop_run.release_root).folder(shop_run.release_id))
+    with new_artifact(folder / "changed", ArtifactKind.RELEASE, "test") as draft:
+        ignore = shutil.ignore_patterns(MANIFEST_FILE)
+        shutil.copytree(live, draft.folder, dirs_exist_ok=True, ignore=ignore)
+        draft.details = {**read_manifest(live).details, **details}
+    root = ReleaseRoot(folder / "root")
+    root.point_to(root.add(folder / "changed"), How.PUBLISH)
+    return root
 
 
 def test_why_it_cannot_be_compared_is_said(
     shop_run: Run, data: Dataset, content: ItemEmbeddings, tmp_path: Path
 ) -> None:
     split = {"kind": "random-leave-one-out", "share": 0.1, "few_shot": "none", "seed": 0}
-    trained = {"dataset": "0" * 64, "split": split, "made": TrainedOn.made_of(data).made}
+    trained: JsonValue = {"dataset": "0" * 64, "split": split, "made": TrainedOn.made_of(data).made}
     root = changed_release(shop_run, tmp_path, {TRAINED_ON: trained})
-    found = live_model(root, data, content)
+    found = live_model(str(root), data, content)
     assert found is not None
     assert found.not_comparable == "it was trained with other settings of split or filters"
 
@@ -159,15 +162,30 @@ def test_a_release_of_an_older_version_is_refused(
 ) -> None:
     root = changed_release(shop_run, tmp_path, {missing: None})
     with pytest.raises(InputError, match=f"{missing}: expected .* an older version made it"):
-        live_model(root, data, content)
+        live_model(str(root), data, content)
 
 
 def test_a_damaged_release_is_refused(
     shop_run: Run, data: Dataset, content: ItemEmbeddings, tmp_path: Path
 ) -> None:
     root = changed_release(shop_run, tmp_path, {})
-    model = release_folder(tmp_path, shop_run.release_id) / "model" / "model.safetensors"
-    model.write_bytes(model.read_bytes()[:-1] + b"\x00")
-    model.write_bytes(model.read_bytes() + b"\x00")
-    with pytest.raises(InputError, match=r"model\.safetensors: expected \d+ bytes"):
-        live_model(root, data, content)
+    model = Path(root.folder(root.required_current())) / "model" / "model.safetensors"
+    whole = model.read_bytes()
+    for damaged in (whole[:-1], whole + b"\0", whole[:-1] + bytes([whole[-1] ^ 1])):
+        model.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"model\.safetensors: expected (\d+ bytes|sha256)"):
+            live_model(str(root), data, content)
+
+
+def test_what_it_does_not_need_is_not_read(
+    shop_run: Run, data: Dataset, content: ItemEmbeddings, tmp_path: Path
+) -> None:
+    """Embeddings of a release are large; with the same encoder today's serve."""
+    root = changed_release(shop_run, tmp_path, {})
+    folder = Path(root.folder(root.required_current()))
+    for name in read_manifest(folder).files:
+        if not name.startswith("model/"):
+            (folder / name).unlink()
+    assert live_model(str(root), data, content) is not None
+    with pytest.raises(InputError, match=r"items\.parquet|embeddings"):
+        live_model(str(root), data, of_another_encoder(content, data.num_items))

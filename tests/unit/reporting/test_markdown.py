@@ -92,7 +92,7 @@ def test_an_index_is_told_with_what_it_finds_takes_and_compares() -> None:
         ["what", "found"],
         ["items × dimensions", "1,234,567 × 64"],
         ["kind", r"ivf: the first \| best"],
-        ["recall@100 against exact search, 500 held-out users", "0.9951 (target 0.99)"],
+        ["recall@100, 500 held-out users and items", "0.9951 (target 0.99)"],
         ["items compared for a query", "0.3%"],
         ["memory when served", "3,000.5 MB"],
         ["build seconds", "12.5"],

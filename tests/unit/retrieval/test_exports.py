@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 from towerflow.errors import InputError
 from towerflow.retrieval import exports
 from towerflow.retrieval.exports import ExportFormat, parse_formats, write_export, write_vertex
-from towerflow.retrieval.item_index import Floats
+from towerflow.retrieval.rows_file import Floats
 
 AWKWARD = ['a"b', "line\nbreak", "ü 😀 \u2028", "back\\slash", "", "{}", "\x00\x7f"]
 tables = arrays.arrays(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from towerflow.retrieval.index_build import build_index, estimate_bytes, num_codes, num_lists
-from towerflow.retrieval.item_index import Floats, IndexKind, kind_of
+from towerflow.retrieval.item_index import IndexKind, kind_of
+from towerflow.retrieval.rows_file import Floats
 
 KINDS = list(IndexKind)
 

@@ -21,7 +21,8 @@ from towerflow.retrieval.index_tuning import (
     _least,
     tune_index,
 )
-from towerflow.retrieval.item_index import Floats, IndexKind, ItemIndex
+from towerflow.retrieval.item_index import IndexKind, ItemIndex
+from towerflow.retrieval.rows_file import Floats
 
 KINDS = list(IndexKind)
 AUTO = IndexConfig()

@@ -18,19 +18,17 @@ from towerflow.retrieval.item_index import (
     INDEX_FILE,
     NO_ITEMS,
     VECTORS_FILE,
-    Floats,
     IndexKind,
     IndexRecord,
     ItemIndex,
     kind_of,
-    read_array,
 )
+from towerflow.retrieval.rows_file import Floats
 
 KINDS = list(IndexKind)
 APPROXIMATE = [kind for kind in KINDS if kind is not IndexKind.EXACT]
 NUM_ITEMS, DIM = 3000, 16
 ALL = 3000  # more than there are lists; as wide as a search in the graph can be
-FLOAT32 = np.dtype(np.float32)
 
 
 def record(kind: IndexKind, effort: int = 0, rerank: int = 1) -> IndexRecord:
@@ -40,7 +38,7 @@ def record(kind: IndexKind, effort: int = 0, rerank: int = 1) -> IndexRecord:
         effort=effort,
         rerank=rerank,
         recall=1,
-        recall_k=1,
+        recall_k=100,
         recall_target=0.9,
         num_queries=0,
         compared=1,
@@ -313,63 +311,8 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"index\.faiss: expected a faiss index"):
         ItemIndex.open(tmp_path, record(IndexKind.EXACT))
     (tmp_path / VECTORS_FILE).unlink()
-    with pytest.raises(InputError, match=r"item_vectors\.npy: expected an array"):
+    with pytest.raises(InputError, match=r"item_vectors\.npy: expected rows of float32"):
         ItemIndex.open(tmp_path, record(IndexKind.EXACT))
-
-
-class Trap:
-    """Leaves a file behind where it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return Path.touch, (self.path,)  # type: ignore[return-value]
-
-
-def test_nothing_is_unpickled(tmp_path: Path) -> None:
-    path = tmp_path / VECTORS_FILE
-    np.save(path, np.array([[Trap(tmp_path / "sprung")]], dtype=object), allow_pickle=True)
-    np.load(path, allow_pickle=True)
-    assert (tmp_path / "sprung").exists(), "the trap works"
-    (tmp_path / "sprung").unlink()
-    with pytest.raises(InputError, match="expected an array"):
-        read_array(path, 2, FLOAT32)
-    assert not (tmp_path / "sprung").exists()
-
-
-@pytest.mark.parametrize(
-    ("array", "found"),
-    [
-        (np.zeros((3, 2)), "2 of float64"),
-        (np.zeros((3, 2), dtype=">f4"), "2 of >f4"),
-        (np.zeros(3, dtype=np.float32), "1 of float32"),
-        (np.zeros((3, 2), dtype=np.int32), "2 of int32"),
-    ],
-)
-def test_other_arrays_are_refused(array: np.ndarray, found: str, tmp_path: Path) -> None:
-    np.save(tmp_path / "a.npy", array)
-    with pytest.raises(InputError, match=f"expected 2 dimensions of float32, found {found}"):
-        read_array(tmp_path / "a.npy", 2, FLOAT32)
-
-
-@pytest.mark.parametrize("length", [0, 1, 6, 20, 127, 128, 128 + 23])
-def test_a_part_of_an_array_is_refused(length: int, tmp_path: Path) -> None:
-    """128 bytes say what it is; 3 × 2 numbers of 4 bytes follow."""
-    path = tmp_path / "a.npy"
-    np.save(path, np.ones((3, 2), dtype=np.float32))
-    content = path.read_bytes()
-    assert len(content) == 128 + 24
-    path.write_bytes(content[:length])
-    with pytest.raises(InputError, match=r"a\.npy: expected an array"):
-        read_array(path, 2, FLOAT32)
-
-
-def test_an_archive_of_arrays_is_no_array(tmp_path: Path) -> None:
-    with (tmp_path / "a.npy").open("wb") as file:
-        np.savez(file, vectors=np.ones((3, 2), dtype=np.float32))
-    with pytest.raises(InputError, match=r"a\.npy: expected an array"):
-        read_array(tmp_path / "a.npy", 2, FLOAT32)
 
 
 # What is recorded.
@@ -394,5 +337,14 @@ def test_a_damaged_record_is_told(change: dict[str, Any]) -> None:
 def test_a_record_in_words() -> None:
     found = record(IndexKind.IVF).model_copy(update={"recall": 0.99513, "compared": 0.0034})
     assert found.in_words == (
-        "ivf, recall@1 0.9951 (target 0.9), 3.0 MB, compares 0.3% of the items: a test"
+        "ivf, recall@100 0.9951 (target 0.9), 3.0 MB, compares 0.3% of the items: a test"
     )
+
+
+def test_for_more_than_it_was_tuned_for_it_looks_further() -> None:
+    """Tuned for 100; 250 lie in two and a half times as many clusters."""
+    index, statistics = searched(IndexKind.IVF, effort=2), faiss.cvar.indexIVF_stats
+    for k, looked_into in ((100, 2), (250, 5)):
+        statistics.reset()
+        index.search(QUERIES[0], k)
+        assert statistics.nlist == looked_into

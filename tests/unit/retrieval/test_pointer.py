@@ -39,6 +39,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
             {"number": 1, "release_id": "r-1", "at": "2026-01-01T00:00:00+00:00", "how": "publish"}
         ],
         "retired": [],
+        "pruner": "",
     }
     found, generation = read_pointer(str(tmp_path))
     assert found == FIRST
@@ -70,8 +71,8 @@ def test_its_content_never_comes_again() -> None:
     states = [FIRST, SECOND]
     for how, name in ((How.ROLLBACK, "r-1"), (How.ROLLBACK, "r-2")) * 3:
         states.append(Pointer.after(states[-1], name, FIRST.published_at, how))
-    for releases in (["r-9"], [], ["r-9"], []):
-        states.append(states[-1].retiring(releases))
+    for releases, pruner in ((["r-9"], "me"), ([], "")) * 2:
+        states.append(states[-1].retiring(releases, pruner))
     contents = [state.model_dump_json() for state in states]
     assert len(set(contents)) == len(contents) == 2 + 6 + 4
     assert [state.revision for state in states] == list(range(1, 2 + 6 + 4 + 1))
@@ -102,10 +103,10 @@ MOVES = SECOND.model_dump(mode="json")["history"]
         ("", "expected a pointer to a release, found no JSON"),
         ("{", "expected a pointer to a release, found no JSON"),
         ("[" * 100_000, "expected a pointer to a release, found no JSON"),
-        ("[]", "expected a pointer to a release, found"),
-        ("null", "expected a pointer to a release, found"),
+        ("[]", "expected a pointer to a release, .* found"),
+        ("null", "expected a pointer to a release, .* found"),
         ("{}", "revision: expected a pointer to a release"),
-        (change(release_id=7), "release_id: expected a pointer to a release, found '7'"),
+        (change(release_id=7), "release_id: expected a pointer to a release, .* found '7'"),
         (change(unknown=1), "unknown: expected a pointer to a release"),
         (change(revision=0), "revision: expected"),
         (change(revision=float("nan")), "revision: expected"),

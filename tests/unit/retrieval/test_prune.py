@@ -36,7 +36,9 @@ def folders(root: ReleaseRoot) -> list[str]:
 
 
 def retired(root: ReleaseRoot) -> tuple[str, ...]:
-    return pointer_of(root).retired
+    pointer = pointer_of(root)
+    assert bool(pointer.retired) == bool(pointer.pruner)
+    return pointer.retired
 
 
 @pytest.mark.parametrize("keep", [1, 2, 4, 5, 9])
@@ -92,7 +94,7 @@ def interrupt(root: ReleaseRoot, monkeypatch: pytest.MonkeyPatch, at: str) -> No
 
 
 @pytest.mark.parametrize("at", ["delete_files", "delete_folder"])
-def test_an_interrupted_prune_is_finished_by_the_next(
+def test_an_interrupted_prune_is_finished_by_the_next_that_takes_over(
     root: ReleaseRoot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
     a, b, c = publish(root, tmp_path, *"abc")
@@ -102,8 +104,11 @@ def test_an_interrupted_prune_is_finished_by_the_next(
         with pytest.raises(InputError):
             root.point_to(gone, How.ROLLBACK)
     assert root.current() == c
-    assert root.prune(9, with_overtaken=False) == sorted([a, b])
+    with pytest.raises(InputError, match="no other prune at work, found one that deletes"):
+        root.prune(9, with_overtaken=False)
+    assert root.prune(9, with_overtaken=False, take_over=True) == sorted([a, b])
     assert (folders(root), retired(root)) == ([c], ())
+    assert root.prune(9, with_overtaken=False) == []
 
 
 def test_what_is_being_deleted_is_not_published_until_it_is_gone(
@@ -112,12 +117,10 @@ def test_what_is_being_deleted_is_not_published_until_it_is_gone(
     a, b = publish(root, tmp_path, *"ab")
     interrupt(root, monkeypatch, "delete_files")
     for ask in (lambda: root.point_to(a, How.PUBLISH), lambda: root.add(tmp_path / "scratch/a")):
-        with pytest.raises(
-            InputError, match=rf"/{a}: expected a whole release, found one that"
-        ):
+        with pytest.raises(InputError, match=rf"/{a}: expected a whole release, found one that"):
             ask()
     assert root.current() == b
-    root.prune(1, with_overtaken=False)
+    root.prune(1, with_overtaken=False, take_over=True)
     assert add(root, tmp_path, "a") == a
     assert root.point_to(a, How.PUBLISH).previous == b
 
@@ -201,40 +204,58 @@ def test_a_manifest_that_comes_after_its_files_were_deleted_points_nowhere(
 def test_a_prune_that_slept_does_not_delete_what_was_published_again(
     root: ReleaseRoot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another prune has finished what it began, and its releases have come back."""
+    """Another has taken over, and what both were to delete has come back."""
     a, b, c = publish(root, tmp_path, *"abc")
     awake = ReleaseRoot(root.root)
+    back = max(a, b)  # the sleeper has deleted the other one
 
-    def others_first(paths: list[str]) -> None:
-        monkeypatch.setattr(releases, "delete_files", delete_files)
-        delete_files(paths)  # of the one that it had begun with
-        awake.prune(1, with_overtaken=False)
-        assert add(awake, tmp_path, "a") == a
-        assert add(awake, tmp_path, "b") == b
-        awake.point_to(max(a, b), How.PUBLISH, {c})
+    def others_first(path: str) -> None:
+        monkeypatch.setattr(releases, "delete_folder", delete_folder)
+        delete_folder(path)
+        assert awake.prune(1, with_overtaken=False, take_over=True) == sorted([a, b])
+        assert awake.add(tmp_path / "scratch" / ("a" if back == a else "b")) == back
+        awake.point_to(back, How.PUBLISH, {c})
 
-    monkeypatch.setattr(releases, "delete_files", others_first)
-    root.prune(1, with_overtaken=False)
-    assert root.current() == max(a, b)
-    open_artifact(Path(root.folder(max(a, b))), ArtifactKind.RELEASE)
+    monkeypatch.setattr(releases, "delete_folder", others_first)
+    with pytest.raises(InputError, match="this prune at work, found another that took over"):
+        root.prune(1, with_overtaken=False)
+    assert (root.current(), retired(root)) == (back, ())
+    open_artifact(Path(root.folder(back)), ArtifactKind.RELEASE)
 
 
-def test_two_prunes_at_once_delete_each_once(
+def test_of_two_prunes_at_once_the_later_one_is_refused(
     root: ReleaseRoot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = publish(root, tmp_path, *"abcd")
     other = ReleaseRoot(root.root)
-    found: list[list[str]] = []
 
     def prune_too(path: str) -> None:
         monkeypatch.setattr(releases, "delete_folder", delete_folder)
-        found.append(other.prune(2, with_overtaken=False))
+        with pytest.raises(InputError, match="no other prune at work"):
+            other.prune(2, with_overtaken=False)
         delete_folder(path)
 
     monkeypatch.setattr(releases, "delete_folder", prune_too)
-    found.append(root.prune(1, with_overtaken=False))
-    assert {name for gone in found for name in gone} == set(ids[:3])
+    assert root.prune(1, with_overtaken=False) == sorted(ids[:3])
     assert (folders(root), retired(root), root.current()) == ([ids[3]], (), ids[3])
+
+
+def test_a_release_goes_live_while_others_are_deleted(
+    root: ReleaseRoot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who publishes needn't wait, and takes nothing off the list of what is being deleted."""
+    a, b = publish(root, tmp_path, *"ab")
+    new = add(root, tmp_path, "new")
+
+    def publish_first(path: str) -> None:
+        monkeypatch.setattr(releases, "delete_folder", delete_folder)
+        pointer = ReleaseRoot(root.root).point_to(new, How.PUBLISH, {b})
+        assert pointer.retired == (a,)
+        delete_folder(path)
+
+    monkeypatch.setattr(releases, "delete_folder", publish_first)
+    assert root.prune(1, with_overtaken=False) == [a]
+    assert (root.current(), folders(root), retired(root)) == (new, sorted([b, new]), ())
 
 
 def test_a_release_that_somebody_deleted_by_hand_stands_in_nobodys_way(

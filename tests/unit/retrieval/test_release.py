@@ -102,8 +102,11 @@ def test_a_user_is_recommended_after_the_own_history(release: Release) -> None:
 
 
 def test_a_user_may_come_with_another_history(release: Release) -> None:
-    """It alone counts to a model that knows no users."""
-    assert release.recommend(["K01"], user="user01") == release.recommend(["K01"])
+    """It alone counts to a model that knows no users; what was taken before is left out too."""
+    before = release.history_of("user01")
+    found = release.recommend(["K01"], user="user01", k=20)
+    assert found == release.recommend(["K01"], k=20, deny=before)
+    assert found != release.recommend(["K01"], k=20)
 
 
 def test_users_of_the_release_are_a_sequence(release: Release) -> None:

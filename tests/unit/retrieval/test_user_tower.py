@@ -192,14 +192,14 @@ def test_rows_that_do_not_fit_the_graph_are_refused(
 ) -> None:
     (tmp_path / "user_tower.onnx").write_bytes((root / "learn" / "user_tower.onnx").read_bytes())
     np.save(tmp_path / "item_inputs.npy", rows)
-    with pytest.raises(InputError, match=r"item_inputs\.npy: expected rows of 9 float32"):
+    with pytest.raises(InputError, match=r"item_inputs\.npy: expected (rows|9 numbers)"):
         UserTower.open(tmp_path)
 
 
 def test_pickled_rows_are_refused(root: Path, tmp_path: Path) -> None:
     (tmp_path / "user_tower.onnx").write_bytes((root / "learn" / "user_tower.onnx").read_bytes())
     np.save(tmp_path / "item_inputs.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(InputError, match=r"item_inputs\.npy: expected an array of numbers"):
+    with pytest.raises(InputError, match=r"item_inputs\.npy: expected rows of float32"):
         UserTower.open(tmp_path)
 
 

@@ -12,7 +12,8 @@ from towerflow.errors import InputError
 from towerflow.evaluation.metrics_file import EvaluationMetrics
 from towerflow.models.files import save_model
 from towerflow.models.popularity import Popularity
-from towerflow.retrieval.releases import point_to, release_folder
+from towerflow.retrieval.pointer import How
+from towerflow.retrieval.releases import ReleaseRoot
 from towerflow.schema import MANIFEST_FILE, ArtifactKind
 from towerflow.steps.champion import Champion, champion
 from towerflow.steps.gate import read_decision
@@ -32,7 +33,7 @@ def test_it_is_the_model_of_the_live_release(shop_run: Run, tmp_path: Path) -> N
     decision = read_decision(tmp_path / "decision")
     assert decision.decision == "open"
     assert shop_run.release_id in decision.reason
-    assert found.release == str(release_folder(shop_run.release_root, shop_run.release_id))
+    assert found.release == ReleaseRoot(shop_run.release_root).folder(shop_run.release_id)
 
 
 def test_it_says_how_its_texts_were_embedded(shop_run: Run, tmp_path: Path) -> None:
@@ -48,12 +49,13 @@ def test_where_nothing_is_live_is_said(tmp_path: Path) -> None:
 
 
 def test_a_model_that_knows_its_items_only_is_refused(shop_run: Run, tmp_path: Path) -> None:
-    live = release_folder(shop_run.release_root, shop_run.release_id)
-    with new_artifact(release_folder(tmp_path, "r-p"), ArtifactKind.RELEASE, "test") as draft:
+    live = Path(ReleaseRoot(shop_run.release_root).folder(shop_run.release_id))
+    with new_artifact(tmp_path / "release", ArtifactKind.RELEASE, "test") as draft:
         ignore = shutil.ignore_patterns(MANIFEST_FILE)
         shutil.copytree(live, draft.folder, dirs_exist_ok=True, ignore=ignore)
         save_model(Popularity(torch.ones(50)), list(map(str, range(50))), draft.folder / "model")
         draft.details = read_manifest(live).details
-    point_to(tmp_path, "r-p", "today")
+    root = ReleaseRoot(tmp_path / "root")
+    root.point_to(root.add(tmp_path / "release"), How.PUBLISH)
     with pytest.raises(InputError, match="knows items by their text, found popularity"):
-        take(tmp_path, tmp_path)
+        take(tmp_path / "root", tmp_path)

@@ -17,7 +17,8 @@ from towerflow.errors import InputError
 from towerflow.evaluation import collapse
 from towerflow.evaluation.metrics_file import PER_USER_FILE, SUMMARY_FILE, EvaluationMetrics
 from towerflow.interactions.dataset import Dataset
-from towerflow.retrieval.releases import current_release, point_to, release_folder
+from towerflow.retrieval.pointer import How
+from towerflow.retrieval.releases import ReleaseRoot
 from towerflow.schema import MANIFEST_FILE, ArtifactKind, Split
 from towerflow.steps.embed_items import embed_items
 from towerflow.steps.evaluate import evaluate
@@ -135,21 +136,23 @@ def test_the_champion_is_scored_anew_on_the_same_test(shop_run: Run, tmp_path: P
 
 def with_another_model(run: Run, root: Path, config: str) -> str:
     """A release root where the shop's release is live, with this `config.json` of its model."""
-    live = release_folder(run.release_root, run.release_id)
-    with new_artifact(release_folder(root, run.release_id), ArtifactKind.RELEASE, "test") as draft:
+    live = Path(ReleaseRoot(run.release_root).folder(run.release_id))
+    release = root.with_name("another")
+    with new_artifact(release, ArtifactKind.RELEASE, "test") as draft:
         ignore = shutil.ignore_patterns(MANIFEST_FILE)
         shutil.copytree(live, draft.folder, dirs_exist_ok=True, ignore=ignore)
         (draft.folder / "model" / "config.json").write_text(config, "utf-8")
         draft.details = read_manifest(live).details
-    point_to(root, run.release_id, "today")
-    return str(root)
+    releases = ReleaseRoot(root)
+    return releases.point_to(releases.add(release), How.PUBLISH).release_id
 
 
 def test_a_champion_that_cannot_be_read_does_not_block_its_root(
     shop_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The gate is closed, which may be overruled."""
-    root = with_another_model(shop_run, tmp_path / "root", '{"kind": "of another age"}')
+    root = str(tmp_path / "root")
+    live = with_another_model(shop_run, tmp_path / "root", '{"kind": "of another age"}')
     artifacts = (shop_run.dataset, shop_run.item_embeddings, shop_run.model)
     evaluate(*artifacts, tmp_path / "metrics", tmp_path / "report", release_root=root)
     metrics = EvaluationMetrics.read(tmp_path / "metrics")
@@ -165,15 +168,11 @@ def test_a_champion_that_cannot_be_read_does_not_block_its_root(
     on = (tmp_path / "metrics", tmp_path / "root")
     assert decide(*on, tmp_path / "closed") == "closed"
     reason = read_decision(tmp_path / "closed").reason
-    assert reason == (
-        f"champion: {shop_run.release_id} is live, but could not be measured: {metrics.unmeasured}"
-    )
+    assert reason == (f"champion: {live} is live, but could not be measured: {metrics.unmeasured}")
     assert decide(*on, tmp_path / "forced", force="it is of another age") == "open"
     forced = publish(shop_run.index, on[0], tmp_path / "forced", root)
-    assert forced != shop_run.release_id
-    live = current_release(tmp_path / "root")
-    assert live is not None
-    assert live.name == forced
+    assert forced != live
+    assert ReleaseRoot(root).current() == forced
 
 
 def test_vectors_of_very_many_columns_have_no_rank(

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.conftest import SMALL_RECIPE, Run
+from tests.conftest import EXPORT_INDEX, SMALL_RECIPE, Run
 from tests.unit.training.test_fit_blend import BLEND
 from towerflow import schema
 from towerflow.embedding.item_embeddings import ItemEmbeddings, write_embeddings
@@ -87,7 +87,14 @@ def exported(
 ) -> tuple[Path, Path, Path]:
     """The model, the other Dataset, and the Index of the model over it."""
     dataset, embeddings = other_catalogue(shop_run, tmp_path, is_one_new=True)
-    export_index(dataset, embeddings, models[request.param], tmp_path / "index")
+    export_index(
+        dataset,
+        embeddings,
+        models[request.param],
+        index=tmp_path / "index",
+        summary=tmp_path / "index.md",
+        **EXPORT_INDEX,
+    )
     return models[request.param], dataset, tmp_path / "index"
 
 
@@ -144,7 +151,14 @@ def test_a_new_item_is_read_by_its_content(
     shop_run: Run, models: dict[str, Path], tmp_path: Path
 ) -> None:
     dataset, embeddings = other_catalogue(shop_run, tmp_path, is_one_new=True)
-    export_index(dataset, embeddings, models["content_id"], tmp_path / "index")
+    export_index(
+        dataset,
+        embeddings,
+        models["content_id"],
+        index=tmp_path / "index",
+        summary=tmp_path / "index.md",
+        **EXPORT_INDEX,
+    )
     new = Dataset.open(dataset).item_ids.index(NEW_ID)
     served, content = load_model(tmp_path / "index" / "model"), ItemEmbeddings.open(embeddings)
     users = served.user_vectors(ItemLists.from_lists([[new]]), content.embeddings)

@@ -9,7 +9,8 @@ import pytest
 from tests.conftest import Run
 from tests.unit.steps.test_gate import challenger, decide
 from towerflow.errors import InputError
-from towerflow.retrieval.releases import current_release
+from towerflow.retrieval.pointer import How, read_pointer, write_pointer
+from towerflow.retrieval.releases import Overtaken, ReleaseRoot
 from towerflow.schema import MANIFEST_FILE, ArtifactKind
 from towerflow.steps.publish import publish
 from towerflow.storage.artifact import new_artifact, open_artifact, read_manifest
@@ -28,10 +29,9 @@ def changed_index(run: Run, path: Path, inputs: dict[str, str] | None = None) ->
 
 
 def test_a_release_is_the_index_with_what_let_it_through(shop_run: Run) -> None:
-    folder = current_release(shop_run.release_root)
-    assert folder is not None
-    assert folder.name == shop_run.release_id
-    manifest = open_artifact(folder, ArtifactKind.RELEASE)
+    root = ReleaseRoot(shop_run.release_root)
+    assert root.current() == shop_run.release_id
+    manifest = open_artifact(Path(root.folder(shop_run.release_id)), ArtifactKind.RELEASE)
     assert {"index.faiss", "metrics.json", "decision.json"} < manifest.files.keys()
     assert manifest.details["decision"] == {"reason": "there is no champion yet", "forced": ""}
 
@@ -71,9 +71,8 @@ def test_a_forced_release_is_one_of_its_own_and_says_why(shop_run: Run, tmp_path
     decide(worse, root, tmp_path / "decision", force="a wish")
     second = publish(shop_run.index, worse, tmp_path / "decision", str(root))
     assert second != first
-    folder = current_release(root)
-    assert folder is not None
-    decision = read_manifest(folder).details["decision"]
+    assert ReleaseRoot(root).current() == second
+    decision = ReleaseRoot(root).manifest(second).details["decision"]
     assert isinstance(decision, dict)
     assert decision["forced"] == "a wish"
 
@@ -98,11 +97,52 @@ def test_what_was_decided_about_another_champion_is_not_published(
     for number, metrics in enumerate(runs):  # both are judged beside the same champion …
         decide(metrics, tmp_path / "root", tmp_path / f"decision-{number}")
     first = publish(indices[0], runs[0], tmp_path / "decision-0", root)
-    with pytest.raises(InputError, match=f"found {first}, published meanwhile"):  # … and one wins
+    releases = ReleaseRoot(root)
+    pointer = releases.pointer()
+    with pytest.raises(Overtaken, match=f"found {first}, published meanwhile"):  # … and one wins
         publish(indices[1], runs[1], tmp_path / "decision-1", root)
-    live = current_release(tmp_path / "root")
-    assert live is not None
-    assert live.name == first
+    assert releases.pointer() == pointer
+    [overtaken] = {*releases.release_ids()} - {live_before, first}
+    manifest = open_artifact(Path(releases.folder(overtaken)), ArtifactKind.RELEASE)
+    assert manifest.inputs["index"] == read_manifest(indices[1]).content_hash
+    with pytest.raises(Overtaken, match=f"{overtaken} is complete beside it"):
+        publish(indices[1], runs[1], tmp_path / "decision-1", root)
+
+
+def published_twice(run: Run, folder: Path) -> tuple[ReleaseRoot, str, tuple[Path, Path, Path]]:
+    """A root, the first of its two releases, and what the second was published of."""
+    root = ReleaseRoot(folder / "root")
+    first = publish(run.index, run.metrics, run.decision, str(root))
+    better = challenger(run, folder / "better", 0.1, first)
+    decide(better, folder / "root", folder / "decision")
+    second = (changed_index(run, folder / "index"), better, folder / "decision")
+    publish(*second, str(root))
+    return root, first, second
+
+
+def test_what_was_rolled_back_can_be_published_again(shop_run: Run, tmp_path: Path) -> None:
+    """What it was compared with is live again; every move is remembered."""
+    root, first, artifacts = published_twice(shop_run, tmp_path)
+    second = root.required_current()
+    root.point_to(first, How.ROLLBACK, {second})
+    assert publish(*artifacts, str(root)) == second
+    pointer = root.pointer()
+    assert pointer is not None
+    assert [move.release_id for move in pointer.history] == [first, second, first, second]
+
+
+def test_what_is_being_deleted_is_not_published(shop_run: Run, tmp_path: Path) -> None:
+    root, first, artifacts = published_twice(shop_run, tmp_path)
+    second = root.required_current()
+    root.point_to(first, How.ROLLBACK, {second})
+    pointer, generation = read_pointer(str(root))
+    assert pointer is not None
+    write_pointer(str(root), pointer.retiring([second], "another"), generation)
+    with pytest.raises(InputError, match=f"/{second}: expected a whole release, found one that is"):
+        publish(*artifacts, str(root))
+    assert root.current() == first
+    assert root.prune(9, with_overtaken=False, take_over=True) == [second]
+    assert publish(*artifacts, str(root)) == second
 
 
 def test_of_two_that_would_be_the_first_one_wins(shop_run: Run, tmp_path: Path) -> None:
@@ -111,12 +151,10 @@ def test_of_two_that_would_be_the_first_one_wins(shop_run: Run, tmp_path: Path) 
     decided = (shop_run.metrics, shop_run.decision, str(root))
     first = publish(shop_run.index, *decided)
     other = changed_index(shop_run, tmp_path / "index")
-    expected = f"expected nothing live, as when it was decided, found {first}, published meanwhile"
+    expected = f"expected nothing live, found {first}, published meanwhile"
     with pytest.raises(InputError, match=expected):
         publish(other, *decided)
-    live = current_release(root)
-    assert live is not None
-    assert live.name == first
+    assert ReleaseRoot(root).current() == first
     assert publish(shop_run.index, *decided) == first
 
 
@@ -127,9 +165,7 @@ def test_a_champion_that_was_taken_down_meanwhile_stands_in_nobodys_way(
     assert decide(better, shop_run.release_root, tmp_path / "decision") == "open"
     root = tmp_path / "root"
     release_id = publish(shop_run.index, better, tmp_path / "decision", str(root))
-    live = current_release(root)
-    assert live is not None
-    assert live.name == release_id
+    assert ReleaseRoot(root).current() == release_id
 
 
 def test_a_decision_about_other_metrics_lets_nothing_through(shop_run: Run, tmp_path: Path) -> None:

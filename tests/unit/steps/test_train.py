@@ -1,16 +1,16 @@
 """`train`: by recipe, repeatable, from an initial model, resumed, recorded."""
 
-import json
 import shutil
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
 from tests.conftest import SMALL_RECIPE, Run
-from towerflow import schema
+from tests.manifests import change_details
 from towerflow.errors import InputError
 from towerflow.models.content_mean import ContentMean
 from towerflow.models.files import load_model
@@ -53,7 +53,7 @@ def repeatable(folder: Path) -> Manifest:
     """The manifest, but for how long training took."""
     manifest = read_manifest(folder)
     details = {name: value for name, value in manifest.details.items() if name != TOOK}
-    return manifest.model_copy(update={"details": details})
+    return manifest.model_copy(update={"details": details, "manifest_hash": ""})
 
 
 def have_same_weights(one: Path, other: Path) -> bool:
@@ -191,10 +191,9 @@ def test_an_initial_model_that_does_not_fit_the_recipe_is_refused(
 def test_an_initial_model_of_another_encoder_is_refused(shop_run: Run, tmp_path: Path) -> None:
     other = tmp_path / "other"
     shutil.copytree(shop_run.model, other)
-    manifest = json.loads((other / schema.MANIFEST_FILE).read_text("utf-8"))
-    manifest["details"]["encoder"]["fingerprint"] = "0" * 16
-    manifest["details"]["encoder"]["name"] = "another-llm"
-    (other / schema.MANIFEST_FILE).write_text(json.dumps(manifest), "utf-8")
+    details: dict[str, Any] = read_manifest(other).details
+    details["encoder"] |= {"fingerprint": "0" * 16, "name": "another-llm"}
+    change_details(other, details)
     with pytest.raises(InputError, match=r"embeddings of tiny-encoder.*found one of another-llm"):
         train_from(shop_run, tmp_path / "model", initial_model=other)
     assert not (tmp_path / "model").exists()

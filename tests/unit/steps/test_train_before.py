@@ -1,19 +1,20 @@
 """`train` from an initial model: what that one may have learned of a test stays on record."""
 
-import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.conftest import PREPROCESS, SHOP, SMALL_RECIPE, Run
+from tests.conftest import EXPORT_INDEX, PREPROCESS, SHOP, SMALL_RECIPE, Run
+from tests.manifests import change_details
 from tests.unit.steps.test_gate import decide
 from towerflow.embedding.item_embeddings import ItemEmbeddings, write_embeddings
 from towerflow.errors import InputError
 from towerflow.evaluation.metrics_file import EvaluationMetrics
 from towerflow.interactions.dataset import Dataset
 from towerflow.interactions.trained_on import TrainedOn
-from towerflow.schema import MANIFEST_FILE, ArtifactKind
+from towerflow.schema import ArtifactKind
 from towerflow.steps.evaluate import evaluate
 from towerflow.steps.export_index import export_index
 from towerflow.steps.gate import read_decision
@@ -94,7 +95,14 @@ def test_it_stays_on_record_over_many_starts_and_in_an_index(
 ) -> None:
     first = train_from(shop_run, drawn, tmp_path / "first")
     index = tmp_path / "index"
-    export_index(shop_run.dataset, shop_run.item_embeddings, tmp_path / "first", index)
+    export_index(
+        shop_run.dataset,
+        shop_run.item_embeddings,
+        tmp_path / "first",
+        index=index,
+        summary=tmp_path / "index.md",
+        **EXPORT_INDEX,
+    )
     assert said_by(index) == first
     for number, initial in enumerate((tmp_path / "first", index)):
         again = train_from(shop_run, initial, tmp_path / f"again-{number}")
@@ -129,9 +137,9 @@ def test_of_the_usual_model_nothing_is_in_doubt(shop_run: Run) -> None:
 
 def test_an_initial_model_of_an_older_version_is_refused(shop_run: Run, tmp_path: Path) -> None:
     old = shutil.copytree(shop_run.model, tmp_path / "old")
-    manifest = json.loads((old / MANIFEST_FILE).read_text("utf-8"))
-    del manifest["details"]["trained_on"]["made"]
-    (old / MANIFEST_FILE).write_text(json.dumps(manifest), "utf-8")
+    details: dict[str, Any] = read_manifest(old).details
+    del details["trained_on"]["made"]
+    change_details(old, details)
     with pytest.raises(InputError, match=r"trained_on: .* an older version made it"):
         train_from(shop_run, old, tmp_path / "model")
     assert not (tmp_path / "model").exists()
