@@ -162,7 +162,7 @@ def test_a_damaged_file_is_refused_by_name_and_nothing_is_cached(
 def test_where_nothing_is_published_that_is_said(remote_root: str, tmp_path: Path) -> None:
     nowhere = remote_root.removesuffix("shop") + "nowhere"
     for uri in (nowhere, str(tmp_path / "nowhere")):
-        with pytest.raises(InputError, match=f"{uri}: expected"):
+        with pytest.raises(InputError, match=f"{uri}: expected a release root or a release"):
             Release.open(uri)
 
 

@@ -38,9 +38,9 @@ from towerflow.retrieval.user_tower import (
     USER_INPUTS_FILE,
     UserTower,
 )
-from towerflow.schema import USER_ID, USER_INDEX, ArtifactKind, Manifest
+from towerflow.schema import MANIFEST_FILE, USER_ID, USER_INDEX, ArtifactKind, Manifest
 from towerflow.storage.artifact import check_artifact, fetch_artifact, read_manifest
-from towerflow.storage.filesystems import absolute, is_remote
+from towerflow.storage.filesystems import absolute, exists, is_remote
 
 HISTORIES_FILE: Final = "histories.parquet"
 HISTORY: Final = "history"
@@ -120,6 +120,12 @@ class Release:
         root = ReleaseRoot(uri)
         pointer = root.pointer()
         if pointer is None:
+            if not exists(f"{root}/{MANIFEST_FILE}"):
+                raise InputError(
+                    root,
+                    expected="a release root or a release",
+                    found=f"nothing published there and no {MANIFEST_FILE}",
+                )
             return cls._of_folder(str(root), cache, num_threads)
         while True:
             try:
