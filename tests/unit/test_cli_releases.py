@@ -63,6 +63,14 @@ def test_list_tells_what_never_was_current(releases: Releases, tmp_path: Path) -
     assert found[1][2] == "never: overtaken, forced"
 
 
+def test_one_that_is_damaged_hides_no_other(releases: Releases) -> None:
+    root, first, second = releases
+    (Path(root.folder(second)) / "manifest.json").write_text("{")
+    found = rows(ask(root, "list"))
+    assert [row[:2] for row in found] == [["→", second], ["", first]]
+    assert [row[3] for row in found] == ["damaged", "50"]
+
+
 def test_show_tells_files_counts_and_moves_of_one(releases: Releases) -> None:
     root, first, second = releases
     assert root.point_to(first, How.ROLLBACK).previous == second

@@ -101,6 +101,8 @@ class Release:
         self.names = ItemNames.read(folder / ITEMS_FILE)
         self.index = ItemIndex.open(folder, IndexRecord.of(folder, manifest.details))
         self._tower = UserTower.open(folder, num_threads)
+        if self._tower.knows_users and USER_INPUTS_FILE not in manifest.files:
+            raise InputError(folder, expected=f"{USER_INPUTS_FILE} in its manifest", found="none")
         self._users = _Users.read(folder / HISTORIES_FILE)  # now: a prune may delete the folder
         self._require_fit()
 

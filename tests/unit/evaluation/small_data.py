@@ -63,6 +63,7 @@ def dataset(
             inputs={},
             files={},
             content_hash=content_hash,
+            manifest_hash="",
         ),
         item_ids=[f"item {item}" for item in range(num_items)],
         titles=[f"Item {item}" for item in range(num_items)],

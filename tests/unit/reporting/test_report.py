@@ -45,6 +45,7 @@ def manifest(curves: object) -> Manifest:
         inputs={},
         files={},
         content_hash="m" * 64,
+        manifest_hash="",
     )
 
 

@@ -1,5 +1,6 @@
 """A release of a model that knows users: who asks matters, and only to such a model."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from towerflow.interactions.dataset import Dataset
 from towerflow.models.files import load_model, load_model_for
 from towerflow.models.graph_cf import GraphCF
 from towerflow.retrieval.release import Release
-from towerflow.schema import Split
+from towerflow.schema import ArtifactKind, Split
 from towerflow.steps.export_index import export_index
 from towerflow.steps.publish import publish
 from towerflow.steps.train import train
+from towerflow.storage.artifact import new_artifact, read_manifest
 
 RECIPE = """
 description: of a test
@@ -134,3 +136,16 @@ def test_who_asks_is_nothing_to_a_model_that_knows_no_users(shop_run: Run) -> No
     learn = Release.open(shop_run.release_root)
     history = learn.history_of("user01")
     assert learn.recommend(history, user="user17") == learn.recommend(history)
+
+
+def test_rows_of_users_that_no_hash_stands_for_are_not_read(
+    release: Release, tmp_path: Path
+) -> None:
+    """The file lies there, and the manifest, with hashes as they should be, knows nothing of it."""
+    with new_artifact(tmp_path / "release", ArtifactKind.RELEASE, "test") as draft:
+        ignore = shutil.ignore_patterns("manifest.json", "user_inputs.npy", ".*")
+        shutil.copytree(release.folder, draft.folder, dirs_exist_ok=True, ignore=ignore)
+        draft.details = read_manifest(release.folder).details
+    shutil.copy(release.folder / "user_inputs.npy", tmp_path / "release")
+    with pytest.raises(InputError, match=r"expected user_inputs\.npy in its manifest, found none"):
+        Release.open(tmp_path / "release")
