@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Final, Self
 
 import numpy as np
-import onnxruntime as ort
 
 from towerflow.errors import InputError
 from towerflow.interactions.histories import IntArray, ItemLists
 from towerflow.models.reads import Reads
+from towerflow.retrieval.onnx_runtime import onnxruntime
 from towerflow.retrieval.rows_file import Floats, open_rows
 
 ITEM_INPUTS: Final = "item_inputs"
@@ -44,7 +44,7 @@ class UserTower:
     dim: int
     item_inputs: Floats
     user_inputs: Floats | None
-    session: ort.InferenceSession
+    session: onnxruntime.InferenceSession
     reads: tuple[Reads, ...]
 
     @classmethod
@@ -153,11 +153,11 @@ class UserTower:
         return rows
 
 
-def _open_session(path: Path, num_threads: int) -> ort.InferenceSession:
-    options = ort.SessionOptions()
+def _open_session(path: Path, num_threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads
     try:
-        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own have no base of theirs
         raise InputError(path, expected="an ONNX model", found=str(error)) from error
 
@@ -171,7 +171,7 @@ def _open_rows(path: Path, width: int) -> Floats:
     return rows
 
 
-def _reads_of(path: Path, session: ort.InferenceSession) -> tuple[Reads, ...]:
+def _reads_of(path: Path, session: onnxruntime.InferenceSession) -> tuple[Reads, ...]:
     text = session.get_modelmeta().custom_metadata_map.get(READS, "")
     try:
         return tuple(Reads(**one) for one in json.loads(text))
