@@ -1,6 +1,7 @@
 """A loopback proxy in front of a server of an object store that breaks requests on purpose."""
 
 import http.client
+import json
 import random
 import re
 import socket
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 
 class Fault(StrEnum):
@@ -175,6 +176,8 @@ class _Handler(BaseHTTPRequestHandler):
         host = urlsplit(self.proxy.upstream).netloc
         connection = http.client.HTTPConnection(host, timeout=60)
         headers = {name: value for name, value in self.headers.items() if name != "Host"}
+        if self._deletes_another(connection):
+            return 412, [], b"{}"
         connection.request(self.command, self.path, body, {**headers, "Host": host})
         answer = connection.getresponse()
         content = answer.read()
@@ -187,6 +190,20 @@ class _Handler(BaseHTTPRequestHandler):
             named.append(("Content-Length", answer.getheader("Content-Length") or "0"))
         connection.close()
         return answer.status, named, content
+
+    def _deletes_another(self, connection: http.client.HTTPConnection) -> bool:
+        """Whether a delete names another generation: Google's store refuses, fake-gcs-server not.
+
+        On a busy machine one that was given up does come late.
+        """
+        path, _, query = self.path.partition("?")
+        wanted = parse_qs(query).get("ifGenerationMatch")
+        if self.command != "DELETE" or wanted is None:
+            return False
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        content = answer.read()
+        return answer.status == 200 and json.loads(content)["generation"] != wanted[0]
 
     def _answer(
         self, status: int, headers: list[tuple[str, str]], content: bytes, cut: bool = False
