@@ -81,14 +81,21 @@ def root(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     """A folder where nothing is yet, on each kind of store."""
     if request.param == "local":
         return str(tmp_path / "root")
+    return f"{fresh_bucket(request.param, request, monkeypatch)}/root"
+
+
+def fresh_bucket(
+    scheme: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """An empty bucket, which all clients of this process find: `gs://bucket-…`."""
     name = f"bucket-{uuid4().hex[:12]}"
-    if request.param == "gs":
+    if scheme == "gs":
         use_gcs(monkeypatch, request.getfixturevalue("gcs_server"))
         storage.Client(project="test").create_bucket(name)
     else:
         use_s3(monkeypatch, request.getfixturevalue("s3_server"))
         s3fs.S3FileSystem(skip_instance_cache=True).mkdir(f"/{name}")
-    return f"{request.param}://{name}/root"
+    return f"{scheme}://{name}"
 
 
 def use_gcs(monkeypatch: pytest.MonkeyPatch, url: str) -> None:

@@ -2,12 +2,11 @@
 
 from functools import partial
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import s3fs
 
-from tests.storage.conftest import use_s3
+from tests.storage.conftest import fresh_bucket
 from towerflow.errors import InputError
 from towerflow.storage.object_store import ABSENT
 from towerflow.storage.remote_store import RemoteStore
@@ -16,12 +15,9 @@ from towerflow.storage.s3 import S3Requests
 
 
 @pytest.fixture
-def root(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def root(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """In a fresh bucket."""
-    use_s3(monkeypatch, s3_server)
-    name = f"bucket-{uuid4().hex[:12]}"
-    s3fs.S3FileSystem(skip_instance_cache=True).mkdir(f"/{name}")
-    return f"s3://{name}/root"
+    return f"{fresh_bucket('s3', request, monkeypatch)}/root"
 
 
 def names(root: str) -> list[str]:

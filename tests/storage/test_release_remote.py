@@ -3,14 +3,11 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
-import s3fs
-from google.cloud import storage
 
 from tests.conftest import PREPROCESS, SHOP, SMALL_RECIPE, Run
-from tests.storage.conftest import use_gcs, use_s3
+from tests.storage.conftest import fresh_bucket
 from tests.unit.steps.test_gate import decide
 from towerflow.errors import InputError, StorageError
 from towerflow.evaluation.metrics_file import EvaluationMetrics
@@ -40,14 +37,7 @@ def remote_root(
     request: pytest.FixtureRequest, shop_run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> str:
     """A root in a bucket, with the shop's release published to it."""
-    name = f"bucket-{uuid4().hex[:12]}"
-    if request.param == "gs":
-        use_gcs(monkeypatch, request.getfixturevalue("gcs_server"))
-        storage.Client(project="test").create_bucket(name)
-    else:
-        use_s3(monkeypatch, request.getfixturevalue("s3_server"))
-        s3fs.S3FileSystem(skip_instance_cache=True).mkdir(f"/{name}")
-    root = f"{request.param}://{name}/shop"
+    root = f"{fresh_bucket(request.param, request, monkeypatch)}/shop"
     published = publish(shop_run.index, shop_run.metrics, shop_run.decision, root)
     assert published == shop_run.release_id
     return root
@@ -56,7 +46,7 @@ def remote_root(
 def release_of(root: str) -> str:
     """Folder of the current release."""
     releases = ReleaseRoot(root)
-    return releases.folder(releases.required_current())
+    return releases.folder(str(releases.current()))
 
 
 def leave_alone(root: str, *kept: str) -> None:

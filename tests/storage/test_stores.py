@@ -18,7 +18,6 @@ from towerflow.storage.filesystems import (
     content_version,
     delete_files,
     delete_folder,
-    download,
     exists,
     is_remote,
     match_files,
@@ -26,12 +25,12 @@ from towerflow.storage.filesystems import (
     read_parquet,
     read_versioned,
     size,
-    upload,
+    store_of,
     write_bytes,
     write_if,
     write_parquet,
 )
-from towerflow.storage.object_store import ABSENT, Conflict, Versioned
+from towerflow.storage.object_store import ABSENT, Conflict, Versioned, unheard
 from towerflow.storage.transfer import download_files, upload_files
 
 LARGE = 17 * 2**20  # bytes: more than one request in either direction
@@ -61,7 +60,7 @@ def test_what_is_not_there_is_missing_everywhere_alike(root: str, tmp_path: Path
     with pytest.raises(FileNotFoundError):
         open_binary(path)
     with pytest.raises(FileNotFoundError):
-        download(path, tmp_path / "copy")
+        store_of(path).download(path, tmp_path / "copy", unheard)
     assert not (tmp_path / "copy").exists()
     delete_files([path])
     delete_folder(path)
@@ -150,15 +149,15 @@ def test_a_pointer_that_is_a_bomb_is_refused(root: str) -> None:
 def test_a_large_object_goes_there_and_back(root: str, tmp_path: Path) -> None:
     source, copy, path = tmp_path / "source", tmp_path / "copy", f"{root}/large"
     source.write_bytes(random_bytes(LARGE))
-    upload(source, path)
-    download(path, copy)
+    store_of(path).upload(source, path, unheard)
+    store_of(path).download(path, copy, unheard)
     assert copy.read_bytes() == source.read_bytes()
     with open_binary(path) as file:
         assert file.read() == source.read_bytes()
     with open_binary(path) as file:
         assert b"".join(iter(lambda: file.read(999_983), b"")) == source.read_bytes()
     source.write_bytes(b"now small")
-    upload(source, path)
+    store_of(path).upload(source, path, unheard)
     assert read_versioned(path).content == b"now small"
 
 
@@ -313,7 +312,7 @@ def test_a_bucket_that_is_not_there_is_named(root: str, tmp_path: Path) -> None:
             attempt()
     (tmp_path / "large").write_bytes(bytes(LARGE))
     with pytest.raises(InputError, match="expected a bucket 'no-such-bucket', found none"):
-        upload(tmp_path / "large", elsewhere)
+        store_of(elsewhere).upload(tmp_path / "large", elsewhere, unheard)
     with pytest.raises(InputError, match="a bucket after"):
         write_bytes(f"{scheme}:///x", b"")
     with pytest.raises(InputError, match="an object's name"):

@@ -78,17 +78,6 @@ class ReleaseRoot:
         self._require_whole(pointer.release_id)
         return pointer.release_id
 
-    def required_current(self) -> str:
-        """Id of the current release.
-
-        Raises:
-            InputError: nothing has been published.
-        """
-        current = self.current()
-        if current is None:
-            raise InputError(self, expected="a release root", found="nothing published there")
-        return current
-
     def release_ids(self) -> list[str]:
         """Whole releases, in order of their names."""
         folder = f"{self.root}/{RELEASES_FOLDER}/"

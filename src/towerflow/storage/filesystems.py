@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from towerflow.errors import InputError
 from towerflow.storage.local_store import LocalStore
 from towerflow.storage.matching import WILDCARDS, name_matches
-from towerflow.storage.object_store import FoundFile, ObjectStore, Versioned, unheard
+from towerflow.storage.object_store import FoundFile, ObjectStore, Versioned
 from towerflow.storage.remote_store import RemoteStore
 from towerflow.storage.retrying import RetryPolicy
 
@@ -29,7 +29,6 @@ __all__ = [
     "content_version",
     "delete_files",
     "delete_folder",
-    "download",
     "exists",
     "is_remote",
     "match_files",
@@ -39,7 +38,6 @@ __all__ = [
     "read_versioned",
     "size",
     "store_of",
-    "upload",
     "write_bytes",
     "write_if",
     "write_parquet",
@@ -133,20 +131,6 @@ def write_if(path: str, content: bytes, generation: str) -> str:
         Conflict: somebody else wrote it meanwhile.
     """
     return store_of(path).write_if(path, content, generation)
-
-
-def upload(file: Path, path: str) -> None:
-    """Put the content of a local `file` at `path`, whole or not at all."""
-    store_of(path).upload(file, path, unheard)
-
-
-def download(path: str, file: Path) -> None:
-    """Put the content at `path` into a local `file`, whole or not at all.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
-    store_of(path).download(path, file, unheard)
 
 
 def delete_files(paths: Sequence[str]) -> None:

@@ -169,7 +169,7 @@ def test_a_damaged_release_is_refused(
     shop_run: Run, data: Dataset, content: ItemEmbeddings, tmp_path: Path
 ) -> None:
     root = changed_release(shop_run, tmp_path, {})
-    model = Path(root.folder(root.required_current())) / "model" / "model.safetensors"
+    model = Path(root.folder(str(root.current()))) / "model" / "model.safetensors"
     whole = model.read_bytes()
     for damaged in (whole[:-1], whole + b"\0", whole[:-1] + bytes([whole[-1] ^ 1])):
         model.write_bytes(damaged)
@@ -182,7 +182,7 @@ def test_what_it_does_not_need_is_not_read(
 ) -> None:
     """Embeddings of a release are large; with the same encoder today's serve."""
     root = changed_release(shop_run, tmp_path, {})
-    folder = Path(root.folder(root.required_current()))
+    folder = Path(root.folder(str(root.current())))
     for name in read_manifest(folder).files:
         if not name.startswith("model/"):
             (folder / name).unlink()

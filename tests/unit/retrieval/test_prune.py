@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.retrieval import tiny_releases
-from tests.unit.retrieval.tiny_releases import pointer_of, publish_tiny, tiny_release
+from tests.unit.retrieval.tiny_releases import folders, pointer_of, publish_tiny, tiny_release
 from towerflow.errors import InputError
 from towerflow.retrieval import releases
 from towerflow.retrieval.pointer import How
@@ -29,10 +29,6 @@ def add(root: ReleaseRoot, tmp_path: Path, name: str) -> str:
 
 def publish(root: ReleaseRoot, tmp_path: Path, *names: str) -> list[str]:
     return publish_tiny(root, tmp_path / "scratch", *names)
-
-
-def folders(root: ReleaseRoot) -> list[str]:
-    return sorted(path.name for path in Path(root.folder("x")).parent.iterdir())
 
 
 def retired(root: ReleaseRoot) -> tuple[str, ...]:

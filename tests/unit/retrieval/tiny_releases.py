@@ -36,3 +36,8 @@ def pointer_of(root: ReleaseRoot) -> Pointer:
     pointer = root.pointer()
     assert pointer is not None
     return pointer
+
+
+def folders(root: ReleaseRoot) -> list[str]:
+    """All that lies among the releases of a local root, whole or not."""
+    return sorted(path.name for path in Path(root.folder("x")).parent.iterdir())

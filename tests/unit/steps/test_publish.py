@@ -123,7 +123,7 @@ def published_twice(run: Run, folder: Path) -> tuple[ReleaseRoot, str, tuple[Pat
 def test_what_was_rolled_back_can_be_published_again(shop_run: Run, tmp_path: Path) -> None:
     """What it was compared with is live again; every move is remembered."""
     root, first, artifacts = published_twice(shop_run, tmp_path)
-    second = root.required_current()
+    second = str(root.current())
     root.point_to(first, How.ROLLBACK, {second})
     assert publish(*artifacts, str(root)) == second
     pointer = root.pointer()
@@ -133,7 +133,7 @@ def test_what_was_rolled_back_can_be_published_again(shop_run: Run, tmp_path: Pa
 
 def test_what_is_being_deleted_is_not_published(shop_run: Run, tmp_path: Path) -> None:
     root, first, artifacts = published_twice(shop_run, tmp_path)
-    second = root.required_current()
+    second = str(root.current())
     root.point_to(first, How.ROLLBACK, {second})
     pointer, generation = read_pointer(str(root))
     assert pointer is not None
