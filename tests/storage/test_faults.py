@@ -29,6 +29,7 @@ QUICK = RetryPolicy(
     deadline=30, first_delay=0.01, longest_delay=0.2, connect_timeout=2, read_timeout=0.7
 )
 BRIEF = RetryPolicy(deadline=0.8, first_delay=0.01, longest_delay=0.1, read_timeout=0.7)
+BUSY_MACHINE = 10  # seconds that a process may be kept waiting
 
 
 @pytest.fixture
@@ -240,7 +241,7 @@ def test_what_never_ends_is_one_clear_error(
             StorageError, match=rf"{bucket.root}.* given up after \d+ tries"
         ) as told:
             attempt()
-        assert time.monotonic() - start < BRIEF.deadline + 1
+        assert time.monotonic() - start < BRIEF.deadline + BUSY_MACHINE
         assert str(STATUS.get(fault, "")) in str(told.value)
         assert "\n" not in str(told.value)
 

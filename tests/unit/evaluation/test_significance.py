@@ -112,6 +112,6 @@ def test_beyond_it_laws_hold_and_what_is_sure_may_be_surer_than_flips_can_tell()
 def test_a_hundred_thousand_users_take_no_time() -> None:
     """Flips would draw a thousand million numbers."""
     differences = of_size(100_000, 1.0)
-    start = time.perf_counter()
+    start = time.process_time()
     assert sign_flip_test(differences) == pytest.approx(0.3173, rel=0.01)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
