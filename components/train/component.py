@@ -2,10 +2,10 @@
 
 from kfp import dsl
 
-from components.images import CPU_IMAGE
+from components.images import GPU_IMAGE
 
 
-@dsl.component(base_image=CPU_IMAGE, install_kfp_package=False)
+@dsl.component(base_image=GPU_IMAGE, install_kfp_package=False)
 def train(
     dataset: dsl.Input[dsl.Dataset],
     item_embeddings: dsl.Input[dsl.Artifact],

@@ -1,13 +1,12 @@
-"""`towerflow train`: the training step alone, for several processes that `torchrun` starts.
+"""`towerflow train`: the training step alone; on several nodes `torchrun` starts it.
 
-torchrun --nproc-per-node 2 --no-python towerflow train --dataset … --item-embeddings … --model …
+torchrun --nnodes 2 … --no-python towerflow train --dataset … --item-embeddings … --model …
 """
 
-import os
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
-import torch
 import torch.distributed as dist
 import typer
 
@@ -15,9 +14,7 @@ from towerflow.cli_recipe import resolve_recipe
 from towerflow.recipes import DEFAULT_RECIPE
 from towerflow.steps.train import OWN_SEED
 from towerflow.steps.train import train as train_step
-
-WORLD_SIZE: Final = "WORLD_SIZE"  # as torchrun and Kubeflow Trainer set them
-LOCAL_RANK: Final = "LOCAL_RANK"
+from towerflow.training.launch import process_group
 
 Seed = Annotated[
     int, typer.Option(min=OWN_SEED, help="Of training.", show_default="the recipe's own")
@@ -45,15 +42,8 @@ def train(
         str, typer.Option(help="Folder from which interrupted training goes on.")
     ] = "",
 ) -> None:
-    """Train one model, in as many processes as torchrun started."""
-    is_distributed = int(os.environ.get(WORLD_SIZE, "1")) > 1
-    if is_distributed:
-        if torch.cuda.is_available():
-            torch.cuda.set_device(int(os.environ[LOCAL_RANK]))
-        dist.init_process_group()
-    try:
-        chosen = resolve_recipe(recipe)
+    """Train one model: in the processes that torchrun started, or in one on each GPU."""
+    chosen = resolve_recipe(recipe)
+    # Also where torchrun started a single one, which is then not to start others.
+    with process_group() if dist.is_torchelastic_launched() else nullcontext():
         train_step(dataset, item_embeddings, chosen, seed, initial_model, checkpoints, model)
-    finally:
-        if is_distributed:
-            dist.destroy_process_group()

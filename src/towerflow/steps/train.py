@@ -3,6 +3,8 @@
 import hashlib
 import json
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +27,7 @@ from towerflow.schema import TOOK, ArtifactKind, Manifest
 from towerflow.storage.artifact import local_artifact, new_artifact, read_manifest
 from towerflow.training.checkpoint import Checkpoint, Epoch
 from towerflow.training.fit import Fitting, fit
+from towerflow.training.launch import in_processes, num_processes
 from towerflow.training.ranks import Ranks
 
 STEP: Final = "train"
@@ -42,7 +45,8 @@ def train(
 ) -> None:
     """Fit the recipe's model on the TRAIN split, choosing by the VALIDATION split.
 
-    Under `torchrun` all processes train one model, and the first of them writes it.
+    On a machine with several GPUs a process on each trains the model, if it is one that processes
+    can share; under `torchrun` those that it started do. The first of them writes the model.
 
     Args:
         dataset: the Dataset.
@@ -58,7 +62,24 @@ def train(
     Raises:
         InputError: an unknown or invalid recipe, a seed below -1, embeddings of another Dataset, or
             an initial model that fits neither recipe nor embeddings.
+        TrainingProcessFailed: one of several processes did.
     """
+    count = num_processes(seeded_recipe(recipe, seed))
+    in_processes(
+        count, _train, dataset, item_embeddings, recipe, seed, initial_model, checkpoints, model
+    )
+
+
+def _train(
+    dataset: Path,
+    item_embeddings: Path,
+    recipe: str,
+    seed: int,
+    initial_model: str,
+    checkpoints: str,
+    model: Path,
+) -> None:
+    """`train` as one process, alone or of several."""
     chosen = seeded_recipe(recipe, seed)
     data = Dataset.open(dataset)
     content = ItemEmbeddings.open_for(item_embeddings, data.content_hash, data.num_items)
@@ -71,14 +92,8 @@ def train(
     checkpoint = _checkpoint(checkpoints, chosen, inputs) if checkpoints else None
     is_first = Ranks.current().rank == 0
     started = time.monotonic()
-    with progress("train", chosen.num_epochs, "epochs") as advance:
-        on = Fitting(
-            data,
-            content.embeddings,
-            initial,
-            checkpoint,
-            on_epoch=lambda epoch: advance(1, _as_note(epoch)) if is_first else None,
-        )
+    with _account(chosen.num_epochs) if is_first else nullcontext(_in_silence) as on_epoch:
+        on = Fitting(data, content.embeddings, initial, checkpoint, on_epoch)
         fitted, curves = fit(chosen, on)
     seconds = time.monotonic() - started
     if not is_first:
@@ -149,6 +164,17 @@ def _checkpoint(folder: str, recipe: Recipe, inputs: dict[str, str]) -> Checkpoi
     run = json.dumps([__version__, Ranks.current().num_ranks, settings, inputs], sort_keys=True)
     name = hashlib.sha256(run.encode()).hexdigest()[:16]
     return Checkpoint(f"{folder.rstrip('/')}/{name}.safetensors")
+
+
+@contextmanager
+def _account(num_epochs: int) -> Iterator[Callable[[Epoch], None]]:
+    """What shows the epochs as they end."""
+    with progress("train", num_epochs, "epochs") as advance:
+        yield lambda epoch: advance(1, _as_note(epoch))
+
+
+def _in_silence(epoch: Epoch) -> None:
+    """One of the processes tells of the epochs, this one does not."""
 
 
 def _as_note(epoch: Epoch) -> str:

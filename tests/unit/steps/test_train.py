@@ -24,6 +24,7 @@ from towerflow.steps import train as train_module
 from towerflow.steps.train import OWN_SEED, train
 from towerflow.storage.artifact import read_manifest
 from towerflow.training import loop
+from towerflow.training.launch import TrainingProcessFailed
 from towerflow.training.ranks import Ranks
 
 THREE_EPOCHS = SMALL_RECIPE.replace("epochs: 60", "epochs: 3")
@@ -284,3 +285,102 @@ def test_only_the_first_of_several_processes_writes(
         assert (tmp_path / "model").exists() == writes
         assert ("3/3 epochs" in capsys.readouterr().out) == writes
         assert (list(state.iterdir()) == []) == writes
+
+
+@pytest.fixture
+def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As this process sees the machine; the two that it starts see none and use gloo."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+
+
+WITHOUT_DROPOUT = THREE_EPOCHS.replace("dim: 8", "dim: 8, dropout: 0")
+SASREC = """
+description: SASRec, small enough for a test.
+model: {kind: sasrec, width: 16, num_layers: 1, num_heads: 2, feedforward: 32, dropout: 0}
+training: {epochs: 2, batch_size: 16}
+"""
+BLEND = """
+description: a blend, small enough for a test.
+model:
+  kind: blend
+  members:
+  - weight: 0.5
+    model: {kind: learn, width: 16, num_layers: 1, num_heads: 2, feedforward: 32, dropout: 0}
+    training: {epochs: 2, batch_size: 16}
+  - weight: 0.5
+    model: {kind: sasrec, width: 16, num_layers: 1, num_heads: 2, feedforward: 32, dropout: 0}
+    training: {epochs: 1, batch_size: 16}
+"""
+GRAPH = """
+description: LightGCN, small enough for a test.
+model: {kind: graph_cf, dim: 8}
+training: {objective: {kind: lightgcn}, epochs: 2, batch_size: 32, learning_rate: 0.01}
+"""
+
+
+@pytest.mark.usefixtures("two_gpus")
+@pytest.mark.parametrize(
+    ("recipe", "epochs"),
+    [(WITHOUT_DROPOUT, 3), (SASREC, 2), (BLEND, 3)],
+    ids=["learn", "sasrec", "blend"],
+)
+def test_two_processes_write_the_model_that_one_does(
+    shop_run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    recipe: str,
+    epochs: int,
+) -> None:
+    train_from(shop_run, tmp_path / "together", recipe, checkpoints=tmp_path / "states")
+    said = capfd.readouterr().out
+    assert said.count(f"{epochs}/{epochs} epochs") == 1
+    assert list((tmp_path / "states").iterdir()) == []
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["states", "together"]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    train_from(shop_run, tmp_path / "alone", recipe)
+    together, alone = (load_model(tmp_path / name).tensors() for name in ("together", "alone"))
+    assert set(together) == set(alone)
+    assert all((together[name] - alone[name]).abs().max() < 1e-4 for name in alone)
+    manifests = [read_manifest(tmp_path / name) for name in ("together", "alone")]
+    assert manifests[0].counts == manifests[1].counts
+    assert manifests[0].inputs == manifests[1].inputs
+
+
+@pytest.mark.usefixtures("two_gpus")
+@pytest.mark.parametrize("recipe", [GRAPH, "ease", "popularity"])
+def test_what_processes_can_not_share_is_trained_by_one(
+    shop_run: Run, tmp_path: Path, recipe: str
+) -> None:
+    train_from(shop_run, tmp_path / "model", recipe)  # fit refuses a graph in several
+    assert (tmp_path / "model" / "manifest.json").exists()
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_a_mistake_that_processes_find_is_told_in_a_sentence(
+    shop_run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    wider = THREE_EPOCHS.replace("width: 16", "width: 32")
+    with pytest.raises(InputError, match=r"model\.width: expected 16, .*found 32"):
+        train_from(shop_run, tmp_path / "model", wider, shop_run.model)
+    assert "Traceback" not in capfd.readouterr().err
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_two_processes_go_on_where_two_were_interrupted(
+    shop_run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingProcessFailed, match="FileExistsError"):
+        train_from(shop_run, tmp_path / "file" / "model", checkpoints=tmp_path / "states")
+    assert "3/3 epochs" in capfd.readouterr().out
+    [state] = (tmp_path / "states").iterdir()
+    content = state.read_bytes()
+    train_from(shop_run, tmp_path / "model", checkpoints=tmp_path / "states")
+    assert list((tmp_path / "states").iterdir()) == []
+    train_from(shop_run, tmp_path / "whole")
+    assert have_same_weights(tmp_path / "model", tmp_path / "whole")
+    state.write_bytes(content[:-1])
+    train_from(shop_run, tmp_path / "anew", checkpoints=tmp_path / "states")
+    assert f"{state} is damaged" in capfd.readouterr().out  # so both look for it there
