@@ -1,0 +1,1 @@
+"""A Kubeflow cluster, as an environment file describes it. Knows nothing of kfp."""
