@@ -11,6 +11,7 @@ from components.list_trials.component import list_trials
 from components.merge_embeddings.component import merge_embeddings
 from components.preprocess.component import preprocess
 from components.train.component import train
+from pipelines.cluster import on_cluster
 
 
 class Outputs(NamedTuple):
@@ -41,6 +42,7 @@ def compare_models(
     num_shards: int = 1,
     gpu_type: str = "nvidia.com/gpu",
     gpu_count: int = 1,
+    train_gpu_count: int = 0,
     preset: str = "",
     columns: List[str] = [],  # noqa: UP006, B006
     item_template: str = "plain",
@@ -87,8 +89,9 @@ def compare_models(
         max_tokens: Item texts are cut to this many tokens before the LLM reads them (LEARN: 500).
         precision: float32, bfloat16, float16, int8, or auto: bfloat16 where it is fast.
         num_shards: Number of parallel tasks that embed the items.
-        gpu_type: Resource name of the GPUs that embed, as nvidia.com/gpu.
-        gpu_count: GPUs of each of these tasks; 0: none, on CPUs.
+        gpu_type: Resource name of the GPUs, as nvidia.com/gpu.
+        gpu_count: GPUs of each task that embeds; 0: none, on CPUs.
+        train_gpu_count: GPUs of each training task; 0: none, on CPUs.
         preset: Layout of a public dump (amazon-2014, -2018, -2023, movielens); empty: your own.
         columns: Your column names, each as "item_id=asin" or "description=text+features".
         item_template: What the LLM reads of an item: plain, learn, or a text with fields in braces.
@@ -176,6 +179,8 @@ def compare_models(
             initial_model="",
             checkpoints="",
         ).set_display_name("Train")
+        trained.set_accelerator_type(gpu_type).set_accelerator_limit(train_gpu_count)
+        trained.register_pipeline_channels([gpu_type, train_gpu_count])
         evaluated = evaluate(
             dataset=dataset,
             item_embeddings=item_embeddings,
@@ -188,6 +193,8 @@ def compare_models(
     compared = compare(
         metrics=dsl.Collected(evaluated.outputs["metrics"]), recipes=recipes
     ).set_display_name("Compare")
+
+    on_cluster(listed, prepared, embedded, merged, trained, evaluated, compared)
 
     return Outputs(
         dataset=dataset,

@@ -9,6 +9,7 @@ from components.embed_items.component import embed_items
 from components.export_index.component import export_index
 from components.preprocess.component import preprocess
 from components.publish.component import publish
+from pipelines.cluster import on_cluster
 
 
 class Outputs(NamedTuple):
@@ -62,7 +63,7 @@ def refresh_items(
         encoder: The frozen LLM that the live model was trained with, where it lies today.
         embedding_store: Root of the embedding store, local or gs://, shared by all runs.
         release_root: Where releases are published, by retrain before: a folder, gs:// or s3://.
-        gpu_type: Resource name of the GPUs that embed, as nvidia.com/gpu.
+        gpu_type: Resource name of the GPUs, as nvidia.com/gpu.
         gpu_count: GPUs that embed, one process each; 0: none, on the CPU.
         preset: Layout of a public dump (amazon-2014, -2018, -2023, movielens); empty: your own.
         columns: Your column names, each as "item_id=asin" or "description=text+features".
@@ -147,6 +148,8 @@ def refresh_items(
         release_root=release_root,
     ).set_display_name("Publish")
     published.set_caching_options(enable_caching=False)
+
+    on_cluster(live, prepared, embedded, exported, published)
 
     return Outputs(
         dataset=prepared.outputs["dataset"],

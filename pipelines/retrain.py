@@ -12,6 +12,7 @@ from components.merge_embeddings.component import merge_embeddings
 from components.preprocess.component import preprocess
 from components.publish.component import publish
 from components.train.component import train
+from pipelines.cluster import on_cluster
 
 
 class Outputs(NamedTuple):
@@ -47,6 +48,7 @@ def retrain(
     num_shards: int = 1,
     gpu_type: str = "nvidia.com/gpu",
     gpu_count: int = 1,
+    train_gpu_count: int = 0,
     preset: str = "",
     columns: List[str] = [],  # noqa: UP006, B006
     item_template: str = "plain",
@@ -113,8 +115,9 @@ def retrain(
         max_tokens: Item texts are cut to this many tokens before the LLM reads them (LEARN: 500).
         precision: float32, bfloat16, float16, int8, or auto: bfloat16 where it is fast.
         num_shards: Number of parallel tasks that embed the items.
-        gpu_type: Resource name of the GPUs that embed, as nvidia.com/gpu.
-        gpu_count: GPUs of each of these tasks; 0: none, on CPUs.
+        gpu_type: Resource name of the GPUs, as nvidia.com/gpu.
+        gpu_count: GPUs of each task that embeds; 0: none, on CPUs.
+        train_gpu_count: GPUs of the training task; 0: none, on CPUs.
         preset: Layout of a public dump (amazon-2014, -2018, -2023, movielens); empty: your own.
         columns: Your column names, each as "item_id=asin" or "description=text+features".
         item_template: What the LLM reads of an item: plain, learn, or a text with fields in braces.
@@ -207,6 +210,7 @@ def retrain(
         initial_model=initial_model,
         checkpoints=checkpoints,
     ).set_display_name("Train")
+    trained.set_accelerator_type(gpu_type).set_accelerator_limit(train_gpu_count)
     model = trained.outputs["model"]
 
     # What is live may have changed since an equal run: these look each time.
@@ -249,6 +253,8 @@ def retrain(
             release_root=release_root,
         ).set_display_name("Publish")
         published.set_caching_options(enable_caching=False)
+
+    on_cluster(prepared, embedded, merged, trained, evaluated, gated, exported, published)
 
     return Outputs(
         dataset=dataset,
