@@ -1,5 +1,6 @@
 """Shared by all tests: a small shop whose data can be read by eye, a tiny LLM, a whole run."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ from towerflow.steps.merge_embeddings import merge_embeddings
 from towerflow.steps.preprocess import preprocess
 from towerflow.steps.publish import publish
 from towerflow.steps.train import train
+
+# Consoles take it when they are made, for good; pytest's workers set it to their own width.
+os.environ.pop("COLUMNS", None)
 
 # Repeatable; and a slow or busy machine is not a failure of the code: the first use of text alone
 # builds a table of all characters, which takes seconds on a fresh clone.

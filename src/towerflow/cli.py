@@ -1,4 +1,4 @@
-"""The command line: `towerflow run | compare | report | compile | recommend | releases | …`.
+"""The command line: `towerflow run | compare | report | recommend | releases | submit | …`.
 
 The only place that reads the environment and that turns errors into exit codes:
 1 for a run that failed, 2 for a mistake in what was asked.
@@ -15,6 +15,7 @@ from transformers.utils import logging as transformers_logging
 
 from towerflow import (
     bundled,
+    cli_cluster,
     cli_data,
     cli_encoder,
     cli_gate,
@@ -29,10 +30,13 @@ from towerflow import (
 from towerflow.cli_cache import cache_folder, checkpoint_folder, store_root
 from towerflow.cli_combine import combine
 from towerflow.cli_compare import compare
+from towerflow.cli_compile import compile_
+from towerflow.cli_doctor import doctor
 from towerflow.cli_estimate import estimate
 from towerflow.cli_output import DEFAULT_OUTPUT, Output, announce, console
 from towerflow.cli_recipe import resolve_recipe
 from towerflow.cli_source import find_data
+from towerflow.cli_train_job import train_job
 from towerflow.embedding.devices import devices
 from towerflow.embedding.precision import AUTO, resolve_precision
 from towerflow.errors import InputError, StorageError
@@ -42,7 +46,7 @@ from towerflow.interactions.catalogue import CatalogueScope
 from towerflow.interactions.changes import Change
 from towerflow.interactions.filters import Repeats
 from towerflow.interactions.splits import FewShot, SplitKind
-from towerflow.local_run import RunFailed, compile_pipelines, run_pipeline
+from towerflow.local_run import RunFailed, run_pipeline
 from towerflow.recipes import DEFAULT_RECIPE, recipe_names
 from towerflow.run_display import run_display
 from towerflow.steps.gate import read_decision
@@ -64,9 +68,17 @@ app.command()(cli_serve.recommend)
 app.command()(cli_serve.similar)
 app.command()(estimate)
 app.command()(cli_train.train)
+app.command()(train_job)
 app.command()(combine)
 app.command()(compare)
+app.command(name="compile")(compile_)
 app.command()(cli_report.report)
+app.command()(doctor)
+app.command()(cli_cluster.upload)
+app.command()(cli_cluster.submit)
+app.command()(cli_cluster.schedule)
+app.command()(cli_cluster.schedules)
+app.command()(cli_cluster.runs)
 
 PublishRoot = Annotated[
     str,
@@ -129,6 +141,13 @@ def run(
     unknown_items: cli_data.UnknownItemsKept = cli_data.UnknownItems.ERROR,
     beam_runner: cli_data.BeamRunnerName = "DirectRunner",
     beam_option: cli_data.BeamOptions = None,
+    env: Annotated[
+        str,
+        typer.Option(
+            help="Environment in whose images the steps run, each in a container of its own.",
+            show_default="processes, without containers",
+        ),
+    ] = "",
 ) -> None:
     """Run the retrain pipeline on this machine, from raw data to a published index."""
     recipe_text = resolve_recipe(recipe)
@@ -178,7 +197,7 @@ def run(
     work = (output / source.name).absolute()
     announce(f"running retrain on {source.name}, recipe {recipe}, log in {work / 'run.log'}")
     with run_display(console) as tell:
-        outputs = run_pipeline("retrain", arguments, work, tell)
+        outputs = run_pipeline("retrain", arguments, work, tell, env)
     report = work / "report.html"
     shutil.copyfile(outputs["report"], report)
     decision = read_decision(Path(outputs["decision"]))
@@ -246,18 +265,6 @@ def refresh(
     changes = read_manifest(Path(outputs["dataset"])).counts
     numbers = ", ".join(f"{changes[f'items_{kind}']:,} {kind}" for kind in Change)
     announce(f"{changes['items']:,} items are live in {root}: {numbers}")
-
-
-@app.command(name="compile")
-def compile_(
-    output: Annotated[Path, typer.Option(help="Folder for the YAML files.")] = Path("build"),
-) -> None:
-    """Write the YAML of every pipeline, for the Kubeflow UI.
-
-    Images are taken from TOWERFLOW_CPU_IMAGE and TOWERFLOW_GPU_IMAGE.
-    """
-    for path in compile_pipelines(output):
-        announce(str(path))
 
 
 def main() -> None:

@@ -1,11 +1,13 @@
 """The user's mistakes and the faults of stores; `assert` is for our own (see CONTRIBUTING.md)."""
 
+import re
 from collections.abc import Callable
 from typing import Final, Self
 
 from pydantic import ValidationError
 
 SHOWN: Final = 500  # characters
+_LOGIN: Final = re.compile(r"://[^\s'\"]*@")  # in a URI, where a password may stand
 
 
 class InputError(ValueError):
@@ -50,7 +52,8 @@ class InputError(ValueError):
         first = error.errors()[0]
         parts = [str(part) for part in first["loc"]]
         field = ".".join(part for part in parts if not part.startswith("("))
-        found = f"'{shortened(str(first['input']))}': {first['msg']}"
+        text = _LOGIN.sub("://***@", str(first["input"]))
+        found = f"'{shortened(text)}': {first['msg']}"
         return cls(where, field=shortened(field), expected=expected, found=found)
 
 

@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Final
 
+from towerflow.cluster.environment import Environment, environment_file
+from towerflow.docker_images import image_ids
 from towerflow.errors import InputError, StorageError
 from towerflow.progress import clock
 from towerflow.storage.files import files_under
@@ -37,33 +39,56 @@ _TOLD: Final = re.compile(
     r"towerflow\.[\w.]+\.(?P<kind>InputError|Overtaken|StorageError): (?P<told>.*)"
 )
 _TAIL_LINES: Final = 15
+_USERS_MISTAKE: Final = 2  # exit code of a process that told a sentence
 
 
 class RunFailed(RuntimeError):  # noqa: N818 (reads better where it is caught)
     """A task failed, and not by a mistake of the user's."""
 
 
-def compile_pipelines(output: Path, images: Mapping[str, str] | None = None) -> list[Path]:
+def compile_pipelines(
+    output: Path,
+    images: Mapping[str, str] | None = None,
+    env: str = "",
+    manifests: bool = False,
+    version: str = "",
+) -> list[Path]:
     """Write the YAML of every pipeline to `output`.
 
     Args:
         output: a folder.
         images: image by environment variable, over those that the environment has.
+        env: name or file of an environment; empty: none.
+        manifests: as Kubernetes objects, for GitOps.
+        version: what these are named; empty: by the commit.
+
+    Raises:
+        InputError: the environment or its images are not what they should be.
+        RunFailed: kfp does not compile them.
     """
+    command = [sys.executable, "-m", "pipelines", "compile", "--output", str(output)]
+    command += [f"--env={env}", f"--version={version}"]  # a value may begin with a dash
+    command += ["--kubernetes-manifest-format"] if manifests else []
     done = subprocess.run(
-        [sys.executable, "-m", "pipelines", "compile", "--output", str(output)],
+        command,
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, **(images or {})},
     )
+    if done.returncode == _USERS_MISTAKE:
+        raise InputError.told(done.stderr.strip().splitlines()[-1].removeprefix("error: "))
     if done.returncode:
         raise RunFailed(f"the pipelines do not compile:\n{done.stderr}")
     return [Path(line) for line in done.stdout.splitlines()]
 
 
 def run_pipeline(
-    pipeline: str, arguments: Mapping[str, Argument], work: Path, announce: Announce
+    pipeline: str,
+    arguments: Mapping[str, Argument],
+    work: Path,
+    announce: Announce,
+    env: str = "",
 ) -> dict[str, str]:
     """Compile a pipeline, run the compiled YAML and return its outputs by name.
 
@@ -72,17 +97,16 @@ def run_pipeline(
         arguments: pipeline parameters.
         work: folder for the YAML, KFP's artifacts and cache, and the log.
         announce: told a line at a time what happens.
+        env: name or file of an environment, in whose images each step runs, in a container of its
+            own; empty: in processes of this very environment.
 
     Raises:
-        InputError: a step found a mistake of the user's, or was overtaken.
+        InputError: a step found a mistake of the user's, or was overtaken; no such image.
         StorageError: a store failed for too long.
         RunFailed: a step failed otherwise.
     """
-    # In place of an image: the code itself, so that a change of code is not hidden by the cache.
-    sources = [p for p in files_under(Path(__file__).parent) if p.suffix != ".pyc"]
-    code = f"towerflow-local:{content_version(*map(str, sources))}"
-    images = {"TOWERFLOW_CPU_IMAGE": code, "TOWERFLOW_GPU_IMAGE": code}
-    compile_pipelines(work, images)
+    images = _local_images(env)
+    compile_pipelines(work, images, env)
     with tempfile.TemporaryDirectory() as temporary:
         arguments_file = Path(temporary) / "arguments.json"
         outputs_file = Path(temporary) / "outputs.json"
@@ -96,9 +120,9 @@ def run_pipeline(
             str(work / f"{pipeline}.yaml"),
         ]
         command += ["--arguments", str(arguments_file), "--outputs", str(outputs_file)]
-        command += ["--work", str(work / "kfp")]
+        command += ["--work", str(work / "kfp"), "--env", env]
         # TMPDIR: kfp leaves a folder a task behind, which goes with ours.
-        environment = {**os.environ, "TMPDIR": temporary, "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, **images, "TMPDIR": temporary, "PYTHONUNBUFFERED": "1"}
         log_path = work / "run.log"
         with (
             log_path.open("w", encoding="utf-8") as log,
@@ -114,10 +138,22 @@ def run_pipeline(
             assert process.stdout is not None, "asked for a pipe"
             account = Account(announce)
             account.follow(process.stdout, log)
+        if process.returncode == _USERS_MISTAKE:
+            raise InputError.told(account.tail[-1].removeprefix("error: "))
         if process.returncode:
             account.raise_failure(log_path)
         outputs: dict[str, str] = json.loads(outputs_file.read_text("utf-8"))
         return outputs
+
+
+def _local_images(env: str) -> dict[str, str]:
+    """Image by environment variable: what stands for the code, as KFP's cache goes by names."""
+    if env:
+        path = environment_file(env)
+        return image_ids(Environment.read(path).image_variables(os.environ, path))
+    sources = [p for p in files_under(Path(__file__).parent) if p.suffix != ".pyc"]
+    code = f"towerflow-local:{content_version(*map(str, sources))}"
+    return {"TOWERFLOW_CPU_IMAGE": code, "TOWERFLOW_GPU_IMAGE": code}
 
 
 class Account:
@@ -127,7 +163,8 @@ class Account:
         self.announce = announce
         self.started: dict[str, float] = {}
         self.told: InputError | StorageError | None = None
-        self.last_task = ""
+        self.task = ""  # the last that was started
+        self.failed = ""  # the first that failed, and the last lines until then
         self.tail: collections.deque[str] = collections.deque(maxlen=_TAIL_LINES)
 
     def follow(self, lines: IO[str], log: IO[str]) -> None:
@@ -152,9 +189,9 @@ class Account:
 
     def _tell(self, event: re.Match[str]) -> None:
         if event["start"]:
-            self.last_task = _step(event["started"])
-            self.started[self.last_task] = time.monotonic()
-            self.announce(f"  {self.last_task} …")
+            self.task = _step(event["started"])
+            self.started[self.task] = time.monotonic()
+            self.announce(f"  {self.task} …")
         elif event["hit"]:
             self.announce(f"  {_step(event['cached'])}: unchanged, from the cache")
         elif event["skip"]:
@@ -162,13 +199,19 @@ class Account:
         elif (task := _step(event["ended"])) in self.started:
             seconds = time.monotonic() - self.started[task]
             self.announce(f"  {task}: {event['status'].lower()} in {clock(seconds)}")
+            if event["status"] == "FAILURE":
+                self.failed = self.failed or self._failure(task)
 
     def raise_failure(self, log_path: Path) -> None:
         """Say why the run failed."""
         if self.told:
             raise self.told
-        last = "\n".join(self.tail)
-        raise RunFailed(f"task {self.last_task} failed; the whole log is {log_path}\n{last}")
+        raise RunFailed(f"{self.failed or self._failure(self.task)}\nthe whole log is {log_path}")
+
+    def _failure(self, task: str) -> str:
+        last = "\n".join(f"  {line}" for line in self.tail)
+        who = f"task {task}" if task else "before its first task the run"
+        return f"{who} failed, after these last lines:\n{last}"
 
 
 def _step(task: str) -> str:

@@ -30,6 +30,7 @@ OF_RUN_ALONE = {
     "recall_target",
     "index_memory",
     "export_format",
+    "env",
 }
 
 

@@ -73,7 +73,19 @@ def test_so_is_what_a_store_or_another_publisher_did(error: str, kind: type[Exce
 def test_any_other_failure_names_the_task_and_shows_the_end_of_the_log() -> None:
     account, _, _ = follow(START + "".join(f"line {number}\n" for number in range(40)))
     with pytest.raises(
-        RunFailed, match=r"task embed_items failed; .*run\.log\nline 25\n"
+        RunFailed, match=r"^task embed_items failed, after these last lines:\n  line 25\n"
     ) as caught:
         account.raise_failure(log_path=Path("run.log"))
-    assert str(caught.value).endswith("line 39")
+    assert str(caught.value).endswith("  line 39\nthe whole log is run.log")
+
+
+def test_of_tasks_side_by_side_the_one_that_failed_is_named_with_what_it_said() -> None:
+    failure = END.replace("SUCCESS", "FAILURE")
+    account, _, _ = follow(
+        START + START.replace("embed-items", "train") + "the shard is broken\n" + failure + "more\n"
+    )
+    with pytest.raises(RunFailed) as caught:
+        account.raise_failure(log_path=Path("run.log"))
+    assert str(caught.value).startswith("task embed_items failed")
+    assert "the shard is broken" in str(caught.value)
+    assert "more" not in str(caught.value)
