@@ -1,5 +1,6 @@
 """Whole commands measured from outside, and bars as every benchmark prints them."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -40,11 +41,10 @@ def watch(process: psutil.Process, peak: list[int]) -> None:
     """Note the highest sum of resident memory of `process` and its children."""
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
         total = 0
-        for member in [process, *process.children(recursive=True)]:
-            try:
-                total += member.memory_info().rss
-            except psutil.NoSuchProcess:
-                continue
+        with contextlib.suppress(psutil.NoSuchProcess):  # it may end at any moment
+            for member in [process, *process.children(recursive=True)]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    total += member.memory_info().rss
         peak[0] = max(peak[0], total)
         time.sleep(SAMPLE_SECONDS)
 
