@@ -1,5 +1,6 @@
 """Artifact folders: written whole with a manifest, checked when opened, local or remote."""
 
+import json
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,7 @@ __all__ = [
     "new_artifact",
     "open_artifact",
     "read_manifest",
+    "require_replaceable",
     "upload_artifact",
 ]
 
@@ -56,12 +58,35 @@ class ArtifactDraft:
 
 @contextmanager
 def new_artifact(path: Path, kind: ArtifactKind, step: str) -> Iterator[ArtifactDraft]:
-    """Yield a draft; on success it becomes the artifact at `path`, on failure nothing is left."""
+    """Yield a draft; on success it becomes the artifact at `path`, on failure nothing is left.
+
+    Raises:
+        InputError: as `require_replaceable`.
+    """
+    require_replaceable(path, kind)
     with new_folder(path) as folder:
         draft = ArtifactDraft(folder)
         yield draft
         manifest = _describe(draft, kind, step)
         (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
+
+
+def require_replaceable(path: Path, kind: ArtifactKind) -> None:
+    """See that an artifact written to `path` takes the place of nothing but an earlier one.
+
+    Raises:
+        InputError: what is there is not of that kind, and would be lost.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    expected = f"nothing, an empty folder or an earlier {kind}, which this one would replace"
+    try:
+        there = json.loads((path / MANIFEST_FILE).read_bytes())["kind"]
+    except (OSError, ValueError, KeyError, TypeError):
+        what = "a folder with other things" if path.is_dir() else "a file"
+        raise InputError(path, expected=expected, found=what) from None
+    if there != kind:  # whichever version wrote it
+        raise InputError(path, expected=expected, found=f"an artifact of kind {there}")
 
 
 def open_artifact(path: Path, kind: ArtifactKind) -> Manifest:

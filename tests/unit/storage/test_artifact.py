@@ -53,6 +53,39 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_earlier_one_is_replaced_and_an_empty_folder_filled(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for path in (make(tmp_path / "x"), tmp_path / "empty"):
+        change(make(path, "other"), schema_version=0)
+        assert make(path, "once more") == path
+        assert (path / "a.txt").read_text() == "once more"
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [
+        ("home", "a folder with other things"),
+        ("home/notes.txt", "a file"),
+        ("home/model", "an artifact of kind metrics"),
+        ("home/theirs", "a folder with other things"),
+    ],
+)
+def test_what_is_no_earlier_one_is_never_deleted(tmp_path: Path, place: str, found: str) -> None:
+    with new_artifact(tmp_path / "home" / "model", ArtifactKind.METRICS, "test"):
+        pass
+    (tmp_path / "home" / "notes.txt").write_text("mine")
+    (tmp_path / "home" / "theirs").mkdir()
+    (tmp_path / "home" / "theirs" / "manifest.json").write_text("[]")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError) as caught:
+        make(tmp_path / place)
+    assert str(caught.value) == (
+        f"{tmp_path / place}: expected nothing, an empty folder or an earlier dataset, "
+        f"which this one would replace, found {found}."
+    )
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def change(path: Path, **entries: Any) -> None:
     """Change top-level entries of the manifest."""
     file = path / "manifest.json"
