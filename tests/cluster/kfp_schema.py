@@ -107,7 +107,7 @@ def _expect(right: bool, where: str, expected: str) -> None:
 
 def check_package(text: str) -> dict[str, Any]:
     """Both documents of a compiled pipeline, read with the official protobufs."""
-    documents = list(yaml.safe_load_all(text))
+    documents = list(yaml.load_all(text, yaml.CSafeLoader))  # a tenth of the time
     spec = {"pipeline_spec": documents[0], "platform_spec": dict(*documents[1:])}
     check_spec(spec)
     return spec if len(documents) > 1 else spec["pipeline_spec"]
