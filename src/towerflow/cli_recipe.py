@@ -10,6 +10,9 @@ def resolve_recipe(recipe: str) -> str:
     """The name of a recipe, or the text of the file it names, checked either way.
 
     Steps get text rather than a path: KFP's cache would not see that a file has changed.
+
+    Raises:
+        InputError: no such recipe or file, or no recipe in it.
     """
     path = Path(recipe)
     if path.suffix not in (".yaml", ".yml"):
@@ -17,6 +20,9 @@ def resolve_recipe(recipe: str) -> str:
         return recipe
     if not path.is_file():
         raise InputError(recipe, expected="a recipe file", found="nothing there")
-    text = path.read_text("utf-8")
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(recipe, expected="a recipe file in UTF-8", found=str(error)) from None
     load_recipe(text)
     return text

@@ -18,7 +18,6 @@ CGROUP_LIMITS: Final = (
 )
 SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108
 UNLIMITED: Final = 2**60  # what the older kernel interface says in place of "max"
-NVIDIA_DEVICE: Final = Path("/dev/nvidia0")  # the driver below /proc is the node's, not the pod's
 LITTLE_SPACE: Final = 1e9  # bytes
 
 
@@ -44,8 +43,8 @@ def examine(roots: list[str]) -> Iterator[Finding]:
         ("faiss", faiss_searches),
         ("onnxruntime", lambda: _imported("onnxruntime")),
         ("pyarrow", parquet_comes_back),
-        ("apache-beam", beam_counts),
-        ("kfp", lambda: f"{version('kfp')}"),
+        ("apache-beam", beam_coders_load),
+        ("kfp", lambda: version("kfp")),
         ("gpus", gpus),
         ("memory", memory),
         ("temporary files", temporary_files),
@@ -85,7 +84,7 @@ def faiss_searches() -> str:
     _, nearest = index.search(np.array([[0, 1]], dtype=np.float32), 1)
     if nearest.item() != 1:
         raise RuntimeError("the nearest vector is not the equal one")
-    return f"{faiss.__version__}"
+    return str(faiss.__version__)
 
 
 def parquet_comes_back() -> str:
@@ -101,8 +100,8 @@ def parquet_comes_back() -> str:
     return str(pa.__version__)
 
 
-def beam_counts() -> str:
-    """Its compiled coders load."""
+def beam_coders_load() -> str:
+    """The compiled ones."""
     from apache_beam.coders import coder_impl  # noqa: F401
 
     return version("apache-beam")
@@ -112,10 +111,11 @@ def gpus() -> str:
     """Those that torch sees; a GPU that it does not see means a torch for CPUs."""
     import torch
 
+    from towerflow.embedding.devices import unreachable_gpu
+
+    if unreachable := unreachable_gpu():
+        raise RuntimeError(unreachable)
     names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
-    if NVIDIA_DEVICE.exists() and not names:
-        kind = "is for CPUs" if torch.version.cuda is None else "sees none"
-        raise RuntimeError(f"there is a GPU of NVIDIA, but this torch {kind}")
     return ", ".join(names) or "none"
 
 
@@ -144,14 +144,29 @@ def user() -> str:
 
 
 def root_is_writable(root: str) -> str:
-    """An object can be written there, read and deleted."""
-    from towerflow.storage.filesystems import absolute, delete_files, read_versioned, write_bytes
+    """An object can be written there, read and deleted.
 
+    Raises:
+        NotADirectoryError: a local root is no folder yet; a step would make it, but a path that is
+            mistyped or not mounted would be called well.
+    """
+    from towerflow.storage.filesystems import (
+        absolute,
+        delete_files,
+        is_remote,
+        read_versioned,
+        write_bytes,
+    )
+
+    if not is_remote(root) and not (root and Path(root).is_dir()):
+        raise NotADirectoryError("no folder of that name is there")
     path = f"{absolute(root)}/towerflow-doctor-{uuid.uuid4().hex}"
     write_bytes(path, b"well")
-    if read_versioned(path).content != b"well":
-        raise RuntimeError("what was read is not what was written")
-    delete_files([path])
+    try:
+        if read_versioned(path).content != b"well":
+            raise RuntimeError("what was read is not what was written")
+    finally:
+        delete_files([path])
     return "written, read and deleted"
 
 

@@ -1,7 +1,7 @@
 """The user's mistakes and the faults of stores; `assert` is for our own (see CONTRIBUTING.md)."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final, Self
 
 from pydantic import ValidationError
@@ -44,17 +44,45 @@ class InputError(ValueError):
         return self.told, (str(self),)
 
     @classmethod
-    def from_validation(cls, where: object, expected: str, error: ValidationError) -> Self:
+    def from_validation(
+        cls,
+        where: object,
+        expected: str,
+        error: ValidationError,
+        confidential: Collection[str] = (),
+    ) -> Self:
         """The first thing that pydantic found wrong in `where`.
 
-        Parts of the place in parentheses are tags of a union, which nobody wrote.
+        Parts of the place in parentheses are tags of a union, which nobody wrote. Told is no more
+        than one value: what stands beside it, or under a key that nobody knows, may be a secret.
+
+        Args:
+            where: as of every InputError.
+            expected: likewise.
+            error: of pydantic.
+            confidential: keys below which no value is told.
         """
         first = error.errors()[0]
         parts = [str(part) for part in first["loc"]]
         field = ".".join(part for part in parts if not part.startswith("("))
-        text = _LOGIN.sub("://***@", str(first["input"]))
-        found = f"'{shortened(text)}': {first['msg']}"
+        hidden = not set(confidential).isdisjoint(parts)
+        found = f"{_value_or_kind(first['type'], first['input'], hidden)}: {first['msg']}"
         return cls(where, field=shortened(field), expected=expected, found=found)
+
+
+def _value_or_kind(error_type: str, value: object, hidden: bool) -> str:
+    """What pydantic found at the place of an error, and not what stands around it."""
+    if error_type == "missing":
+        return "nothing"
+    if error_type == "extra_forbidden":
+        return "an unknown key"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if hidden:
+        return "a value that is not shown here"
+    return f"'{shortened(_LOGIN.sub('://***@', str(value)))}'"
 
 
 class StorageError(RuntimeError):
@@ -85,6 +113,10 @@ class StorageError(RuntimeError):
     def __reduce__(self) -> tuple[Callable[[str], Self], tuple[str]]:
         """It crosses from a process to another as its sentence."""
         return self.told, (str(self),)
+
+
+class RunFailed(RuntimeError):  # noqa: N818 (reads better where it is caught)
+    """What was started failed, and not by a mistake of the user's."""
 
 
 def shortened(text: str) -> str:

@@ -18,6 +18,11 @@ ROOT: Final = Path(__file__).parents[2]
 GITHUB: Final = ROOT / "docs" / "ci" / "github-actions.yml"
 CLOUD_BUILD: Final = ROOT / "docs" / "ci" / "cloudbuild.yaml"
 CHECKS: Final = ("lint", "test", "compile", "golden")
+# What Cloud Build sets for a push to main.
+MAIN: Final = {
+    **{"BRANCH": "main", "PULL_REQUEST": "", "REGISTRY": "r", "AUDIENCE": "iap"},
+    "BUILD": "7bd1e6a5-3f2c",
+}
 PLACEHOLDER: Final = re.compile(r"example\.com/towerflow-(cpu|gpu)@sha256:0{64}")
 
 both = pytest.mark.parametrize("path", [GITHUB, CLOUD_BUILD], ids=lambda path: path.stem)
@@ -121,6 +126,53 @@ def test_there_is_no_secret_and_nothing_that_could_be_one(path: Path) -> None:
     )
 
 
+def run_stubbed(script: str, folder: Path, variables: dict[str, str]) -> list[str]:
+    """How a script calls towerflow where all that it calls does nothing, and the commit is abc."""
+    there = folder / "programs"
+    there.mkdir(exist_ok=True)
+    for name, does in (("git", "echo abc"), *((one, ":") for one in ("make", "curl", "apt-get"))):
+        (there / name).write_text(f"#!/bin/sh\n{does}\n")
+    program = folder / ".venv/bin/towerflow"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text('#!/bin/sh\necho "$@" >> called\n')
+    for path in (*there.iterdir(), program):
+        path.chmod(0o755)
+    (folder / "build").mkdir(exist_ok=True)
+    (folder / "build/images.env").touch()
+    (folder / "called").unlink(missing_ok=True)
+    environment = {"PATH": f"{there}:/usr/bin:/bin", "HOME": str(folder), **variables}
+    subprocess.run(["/bin/bash", "-ec", script], cwd=folder, env=environment, check=True)
+    return (folder / "called").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("path", "first", "second", "names"),
+    [
+        (
+            GITHUB,
+            {"TOKEN": "x", "GITHUB_RUN_NUMBER": "57", "GITHUB_RUN_ATTEMPT": "1"},
+            {"GITHUB_RUN_ATTEMPT": "2"},
+            ["abc-57.1", "abc-57.2"],
+        ),
+        (
+            CLOUD_BUILD,
+            MAIN,
+            {"BUILD": "09aa41c2-3f2c"},
+            ["abc-7bd1e6a5", "abc-09aa41c2"],
+        ),
+    ],
+    ids=["github-actions", "cloudbuild"],
+)
+def test_a_repeated_build_makes_a_version_of_another_name(
+    tmp_path: Path, path: Path, first: dict[str, str], second: dict[str, str], names: list[str]
+) -> None:
+    """Its images have other digests, and a version cannot be replaced."""
+    script = scripts(path)[-1]
+    for variables, name in zip((first, first | second), names, strict=True):
+        upload = run_stubbed(script, tmp_path, variables)[-1]
+        assert upload == f"upload --env prod --version {name}"
+
+
 def test_github_grants_little_and_publishes_from_main_alone() -> None:
     document = read(GITHUB)
     assert document["permissions"] == {"contents": "read"}
@@ -146,7 +198,8 @@ def run_publish(branch: str, pull_request: str, folder: Path, path: str = "") ->
     done = subprocess.run(
         ["/bin/bash", "-c", script],
         env={
-            **{"BRANCH": branch, "PULL_REQUEST": pull_request, "REGISTRY": "r", "AUDIENCE": "iap"},
+            **MAIN,
+            **{"BRANCH": branch, "PULL_REQUEST": pull_request},
             **{"PATH": path, "HOME": str(folder)},
         },
         cwd=folder,

@@ -6,15 +6,17 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from towerflow import bundled, cli_train
+from towerflow import bundled, cli, cli_train
 from towerflow.cli import app
 from towerflow.cli_cache import cache_folder, store_root
 from towerflow.cli_encoder import choose_encoder
 from towerflow.cli_recipe import resolve_recipe
 from towerflow.cli_serve import only_release_root
 from towerflow.cli_source import data_name
+from towerflow.cluster.asking import ServerFailed
 from towerflow.embedding import source
-from towerflow.errors import InputError
+from towerflow.errors import InputError, StorageError
+from towerflow.training.launch import TrainingProcessFailed
 
 
 @pytest.mark.parametrize(
@@ -103,3 +105,28 @@ def test_the_cache_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
     assert cache_folder() == Path("/somewhere/towerflow")
     assert store_root("") == "/somewhere/towerflow/embeddings"
     assert store_root("gs://bucket/store") == "gs://bucket/store"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InputError("x.csv", expected="a", found="b"), 2),
+        (StorageError("gs://b/x", operation="read", fault="503"), 1),
+        (ServerFailed("run 1 failed: train: out of memory"), 1),
+        (TrainingProcessFailed("a training process failed:\n  of memory there is no more"), 1),
+    ],
+)
+def test_what_is_told_in_a_sentence_ends_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+    code: int,
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == code
+    assert capsys.readouterr().err == f"error: {error}\n"

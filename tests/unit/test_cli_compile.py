@@ -1,6 +1,5 @@
 """`towerflow compile`: for an environment or for none, mistakes in one sentence."""
 
-import os
 import re
 import subprocess
 import sys
@@ -12,6 +11,9 @@ from typer.testing import CliRunner
 
 from towerflow.cli import app
 from towerflow.cli_compile import build_folder
+from towerflow.cluster.parameters import CompiledPipeline
+from towerflow.cluster.requests import upload_request
+from towerflow.cluster.server import Server
 from towerflow.cluster.versions import commit_version
 from towerflow.errors import InputError
 
@@ -22,10 +24,8 @@ PLAIN = "description: x\nimages: {cpu: 'cpu:1', gpu: 'gpu:1'}\n"
 
 
 @pytest.fixture(autouse=True)
-def no_images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing is chosen by the variables of whoever runs the tests."""
-    for name in [name for name in os.environ if name.startswith("TOWERFLOW_")]:
-        monkeypatch.delenv(name)
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In a folder without environments."""
     monkeypatch.chdir(tmp_path)
 
 
@@ -92,12 +92,59 @@ def test_manifests_are_what_gitops_applies(tmp_path: Path) -> None:
     assert version["spec"]["platformSpec"]["platforms"]["kubernetes"]
 
 
+def test_gitops_and_upload_give_the_same_names(tmp_path: Path) -> None:
+    """`submit --uploaded` and `schedule` look for display names, whoever gave them."""
+    server = Server(endpoint="http://localhost:8080")
+    file = environment(tmp_path)
+    compiled("--env", file, "--output", "out")
+    compiled("--env", file, "--output", "out", "--kubernetes-manifest-format", "--version", "v1")
+    for name in NAMES:
+        package = tmp_path / f"out/{name}.yaml"
+        request = upload_request(CompiledPipeline.read(package), package, "v1")
+        create, upload = request.calls(server)
+        text = (tmp_path / f"out/{name}.manifest.yaml").read_text("utf-8")
+        pipeline, version = yaml.safe_load_all(text)
+        assert create.body
+        assert pipeline["spec"]["displayName"] == create.body["display_name"]
+        assert version["spec"]["displayName"] == upload.query["name"]
+
+
+def test_a_version_is_of_manifests_alone(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["compile", "--version", "v1"])
+    told = "--version: expected --kubernetes-manifest-format beside it, found none."
+    assert isinstance(done.exception, InputError)
+    assert str(done.exception) == told
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("output", "why"),
+    [
+        ("afile", "File exists"),
+        ("/proc/none", "No such file or directory"),
+        ("taken", "Is a directory"),
+    ],
+)
+def test_an_output_that_nothing_can_be_written_into(tmp_path: Path, output: str, why: str) -> None:
+    (tmp_path / "afile").touch()
+    (tmp_path / "taken/retrain.yaml").mkdir(parents=True)
+    done = CliRunner().invoke(app, ["compile", "--output", output])
+    assert isinstance(done.exception, InputError)
+    assert str(done.exception) == (
+        f"--output: expected a folder that files can be written into, found '{output}': {why}."
+    )
+
+
+def test_a_folder_may_begin_with_a_dash() -> None:
+    assert compiled("--output=-x") == [f"-x/{name}.yaml" for name in NAMES]
+
+
 @pytest.mark.parametrize("option", ["--env", "--version"])
 def test_a_value_that_begins_with_a_dash_is_a_value(option: str) -> None:
     options = ["--kubernetes-manifest-format", "--version=v1", f"{option}=-x"]
     done = CliRunner().invoke(app, ["compile", *options])
     assert isinstance(done.exception, InputError)
-    told = {"--env": "environments/-x.yaml: expected", "--version": "dots, as Kubernetes names"}
+    told = {"--env": "environments/-x.yaml: expected", "--version": "them, as Kubernetes names"}
     assert told[option] in str(done.exception)
 
 
@@ -115,10 +162,8 @@ def test_a_version_is_named_by_its_commit(tmp_path: Path) -> None:
 def test_a_mistake_is_one_sentence(tmp_path: Path) -> None:
     """Found by the process that compiles, told by this one."""
     file = environment(tmp_path, "parameters: {gpu_cuont: 2}")
-    clean = {name: one for name, one in os.environ.items() if not name.startswith("TOWERFLOW_")}
     done = subprocess.run(
         [sys.executable, "-m", "towerflow", "compile", "--env", file],
-        env=clean,
         cwd=tmp_path,
         check=False,
         capture_output=True,

@@ -16,7 +16,6 @@ from towerflow.cli import app
 from towerflow.errors import InputError
 from towerflow.models.files import load_model
 from towerflow.recipes import load_recipe, recipe_names
-from towerflow.training.launch import can_be_shared
 
 IMAGES: Final = {"TOWERFLOW_GPU_IMAGE": "gpu:1"}  # no other is used
 ON_VOLUME: Final = {"dataset": "/data/d", "item-embeddings": "/data/e", "model": "/data/m"}
@@ -132,7 +131,7 @@ def test_an_environment_without_a_volume_says_so(tmp_path: Path) -> None:
 def test_recipes_that_processes_can_not_share_are_refused_for_several(
     environment: Path, name: str
 ) -> None:
-    if can_be_shared(load_recipe(name).model):
+    if load_recipe(name).can_be_shared:
         manifest_of(environment, recipe=name, nodes=2)
         return
     told = refusal(environment, recipe=name, nodes=2)

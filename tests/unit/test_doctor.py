@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from towerflow import doctor
 from towerflow.cli import app
 from towerflow.doctor import examine
+from towerflow.embedding import devices
 
 EVERYWHERE = ["python", "torch", "transformers", "faiss", "onnxruntime", "pyarrow", "apache-beam"]
 EVERYWHERE += ["kfp", "gpus", "memory", "temporary files", "user"]
@@ -31,12 +32,23 @@ def test_a_root_that_cannot_be_written_is_found(tmp_path: Path) -> None:
     assert last.name == str(occupied)
 
 
+@pytest.mark.parametrize("root", ["typo/deep/root", ""])
+def test_a_root_that_is_not_there_is_found_and_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    *_, last = examine([root])
+    assert not last.is_well
+    assert last.detail == "NotADirectoryError: no folder of that name is there"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_gpu_that_torch_does_not_see_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device = tmp_path / "nvidia0"
     device.touch()
-    monkeypatch.setattr(doctor, "NVIDIA_DEVICE", device)
+    monkeypatch.setattr(devices, "NVIDIA_DEVICE", device)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     monkeypatch.setattr(torch.version, "cuda", None)
     with pytest.raises(RuntimeError, match="this torch is for CPUs"):
@@ -69,7 +81,7 @@ def test_a_full_disk_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_command_ends_with_1_if_something_is_not_well(tmp_path: Path) -> None:
     occupied = tmp_path / "file"
     occupied.touch()
-    well = CliRunner().invoke(app, ["doctor", "--root", str(tmp_path / "new")])
+    well = CliRunner().invoke(app, ["doctor", "--root", str(tmp_path)])
     ill = CliRunner().invoke(app, ["doctor", "--root", str(occupied)])
     assert (well.exit_code, ill.exit_code) == (0, 1)
     assert "FAIL" not in well.output

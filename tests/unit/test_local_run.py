@@ -1,12 +1,14 @@
 """The account of a run: what matters is told, what failed is named."""
 
 import io
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from towerflow.errors import InputError, StorageError
-from towerflow.local_run import Account, RunFailed
+from towerflow.errors import InputError, RunFailed, StorageError
+from towerflow.local_run import Account, _run_compiled
 
 START = "\x1b[2m04:11:34.258 - INFO - Executing task \x1b[96m'embed-items'\x1b[0m\n"
 END = "04:11:36.258 - INFO - Task \x1b[96m'embed-items'\x1b[0m finished with status SUCCESS\n"
@@ -89,3 +91,20 @@ def test_of_tasks_side_by_side_the_one_that_failed_is_named_with_what_it_said() 
     assert str(caught.value).startswith("task embed_items failed")
     assert "the shard is broken" in str(caught.value)
     assert "more" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("script", "error", "told"),
+    [
+        ("print('error: x: expected a, found b.'); exit(2)", InputError, "x: expected a, found b."),
+        ("print('broken'); exit(1)", RunFailed, "before its first task the run failed, after"),
+    ],
+)
+def test_the_end_of_the_process_is_told(
+    tmp_path: Path, script: str, error: type[Exception], told: str
+) -> None:
+    log = tmp_path / "run.log"
+    with pytest.raises(error) as caught:
+        _run_compiled([sys.executable, "-c", script], os.environ, log, print)
+    assert str(caught.value).startswith(told)
+    assert log.read_text()

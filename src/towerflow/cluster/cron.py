@@ -152,7 +152,7 @@ def _range(text: str, field: _Field, part: str) -> range:
 
 
 def _number(text: str, field: _Field, word: str, part: str) -> int:
-    if word.upper() in field.names:
+    if word.isascii() and word.upper() in field.names:  # "ſun" in capitals would be SUN
         return field.lowest + field.names.index(word.upper())
     number = int(word) if word.isascii() and word.isdigit() and len(word) < 5 else -1
     if not field.lowest <= number <= field.highest:

@@ -1,13 +1,14 @@
 """An environment file: what differs between a laptop, a test cluster and production."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -20,8 +21,9 @@ from pydantic import (
 )
 
 from towerflow.cluster.server import Server
-from towerflow.cluster.task_settings import ObjectName, TaskSettings
+from towerflow.cluster.task_settings import LARGEST_INT32, ObjectName, TaskSettings
 from towerflow.errors import InputError
+from towerflow.yaml_documents import read_document
 
 ENVIRONMENTS: Final = Path("environments")
 IMAGE_USER: Final = 65532  # as in containers/Dockerfile
@@ -51,6 +53,16 @@ Image = Annotated[
 ]
 _ID: Final = re.compile(r"sha256:[0-9a-f]{64}")  # of an image on this machine
 _IMAGE: Final = TypeAdapter[str](Image)
+# Where somebody may put a secret itself in place of what names it.
+_CONFIDENTIAL: Final = ("auth", "secrets")
+
+
+def _in_json(value: JsonValue) -> JsonValue:
+    json.dumps(value, allow_nan=False)  # its ValueError is the sentence
+    return value
+
+
+Argument = Annotated[JsonValue, AfterValidator(_in_json)]
 
 
 class Images(BaseModel):
@@ -96,12 +108,14 @@ class Environment(BaseModel):
     run_as_user: int | None = Field(
         default=IMAGE_USER,
         ge=1,
+        le=LARGEST_INT32,
+        strict=True,
         description="Numeric id of the pods' user; null: Kubernetes chooses, as OpenShift does.",
     )
     docker_network: Literal["bridge", "host", "none"] = Field(
         default="bridge", description="Of containers on this machine: towerflow run --env."
     )
-    parameters: dict[str, JsonValue] = Field(
+    parameters: dict[str, Argument] = Field(
         default={}, description="Defaults of pipeline parameters, for the pipelines that have them."
     )
     every_step: TaskSettings = Field(default=TaskSettings(), description="Of every step.")
@@ -151,12 +165,12 @@ class Environment(BaseModel):
         """The environment in a YAML file.
 
         Raises:
-            InputError: no such file, no YAML, something in it that is unknown, missing or wrong, or
-                settings of a step that contradict each other.
+            InputError: no such file, no YAML, something in it that is unknown, missing, wrong or
+                there twice, or settings of a step that contradict each other.
         """
         expected = "an environment (docs/kubeflow.md)"
         try:
-            document = yaml.safe_load(path.read_text("utf-8"))
+            document = read_document(path.read_bytes(), path)
         except FileNotFoundError:
             others = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml")))
             raise InputError(
@@ -164,12 +178,10 @@ class Environment(BaseModel):
             ) from None
         except OSError as error:
             raise InputError(path, expected=expected, found=error.strerror or "none") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise InputError(path, expected="YAML", found=str(error)) from None
         try:
             environment = cls.model_validate(document)
         except ValidationError as error:
-            raise InputError.from_validation(path, expected, error) from None
+            raise InputError.from_validation(path, expected, error, _CONFIDENTIAL) from None
         for step in Step:
             if contradiction := environment.settings_of(step).contradiction():
                 field = f"steps.{step}" if step in environment.steps else "every_step"

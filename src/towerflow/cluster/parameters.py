@@ -2,7 +2,7 @@
 
 import difflib
 import json
-import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
@@ -11,9 +11,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from towerflow.errors import InputError, shortened
+from towerflow.yaml_documents import read_document
+
+# They read nothing but their arguments, so that what the cache has of them is never old.
+OF_ARGUMENTS_ALONE: Final = frozenset({"list-trials"})
 
 # The server refuses more than 10,000 (MAX_PARAMETER_BYTES); it may count what it adds.
-LARGEST: Final = 8_000  # bytes of JSON
+MAX_BYTES: Final = 8_000  # bytes of JSON
 
 Arguments = dict[str, JsonValue]
 
@@ -97,10 +101,10 @@ class CompiledPipeline(BaseModel):
                 hint=f"give --param {missing[0]}=…, or a file with --params",
             )
         size = len(json.dumps(found, ensure_ascii=False).encode())
-        if size > LARGEST:
+        if size > MAX_BYTES:
             raise InputError(
                 f"pipeline {self.name}",
-                expected=f"arguments of at most {LARGEST:,} bytes as JSON",
+                expected=f"arguments of at most {MAX_BYTES:,} bytes as JSON",
                 found=f"{size:,} bytes",
                 hint="the server takes 10,000: put large values into a file of the data store",
             )
@@ -109,14 +113,18 @@ class CompiledPipeline(BaseModel):
     def cached_at_the_start(self) -> list[str]:
         """Tasks that KFP's cache skips whenever the arguments are those of an earlier run.
 
-        What follows them is skipped too, if it is cached: it gets the same artifacts.
+        They read what lies outside, which may have changed, and get nothing from another task;
+        to wait for one (dependentTasks) changes nothing in the key of the cache. What gets their
+        artifacts is skipped too, if it is cached: it gets the same ones.
         """
         spec: dict[str, Any] = self.spec
         tasks: dict[str, Any] = spec["root"]["dag"]["tasks"]
         return [
             name
             for name, task in tasks.items()
-            if task.get("cachingOptions", {}).get("enableCache") and not task.get("dependentTasks")
+            if task.get("cachingOptions", {}).get("enableCache")
+            and not _gets_from_a_task(task)
+            and name not in OF_ARGUMENTS_ALONE
         ]
 
     def _parameter(self, option: str, name: str) -> Parameter:
@@ -133,24 +141,38 @@ class CompiledPipeline(BaseModel):
 
 
 def read_arguments(path: Path) -> Arguments:
-    """Arguments by name, of a YAML file."""
+    """Arguments by name, of a YAML file.
+
+    Raises:
+        InputError: no such file, no YAML, no arguments by name, or what JSON has not.
+    """
     try:
-        document = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(path, expected="YAML", found=str(error)) from None
+        document = read_document(path.read_bytes(), path)
     except OSError as error:
         raise InputError(path, expected="a file", found=str(error.strerror)) from None
     if not isinstance(document, dict) or not all(isinstance(name, str) for name in document):
         raise InputError(
             path, expected="arguments by name, as seed: 3", found=type(document).__name__
         )
-    try:
-        json.dumps(document, allow_nan=False)
-    except (TypeError, ValueError) as error:  # YAML has dates and infinities
-        raise InputError(
-            path, expected="values that JSON has", found=str(error), hint="put dates in quotes"
-        ) from None
+    _require_json(path, "values that JSON has", document)
     return document
+
+
+def _gets_from_a_task(task: dict[str, Any]) -> bool:
+    inputs = [one for kind in task.get("inputs", {}).values() for one in kind.values()]
+    return any("taskOutputParameter" in one or "taskOutputArtifact" in one for one in inputs)
+
+
+def _require_json(where: object, expected: str, value: Any) -> None:
+    """Refuse infinities, dates of YAML, halves of characters, and what is nested too deeply."""
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except TypeError as error:
+        raise InputError(
+            where, expected=expected, found=str(error), hint="put dates in quotes"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(where, expected=expected, found=str(error)) from None
 
 
 def _typed(where: str, parameter: Parameter, text: str) -> JsonValue:
@@ -163,16 +185,21 @@ def _typed(where: str, parameter: Parameter, text: str) -> JsonValue:
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(where, expected="a text file after @", found=str(error)) from None
     if parameter.type == "STRING":
-        return text
+        return checked(where, parameter, text)
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = text
     return checked(where, parameter, value)
 
 
 def checked(where: str, parameter: Parameter, value: JsonValue) -> JsonValue:
-    """`value`, if it is what the parameter takes; else an InputError that names `where`."""
+    """`value`, if it is what the parameter takes.
+
+    Raises:
+        InputError: it is not; the sentence names `where`.
+    """
+    _require_json(where, f"{parameter.in_words} (values that JSON has)", value)
     fits = _TYPES[parameter.type][0](value) if parameter.type in _TYPES else True
     if not fits:
         found = f"'{shortened(value if isinstance(value, str) else json.dumps(value))}'"
@@ -181,7 +208,9 @@ def checked(where: str, parameter: Parameter, value: JsonValue) -> JsonValue:
 
 
 def _is_number(value: JsonValue) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # Compared, since whole numbers may be larger than any double.
+    largest = sys.float_info.max
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= largest
 
 
 def _is_integer(value: JsonValue) -> bool:

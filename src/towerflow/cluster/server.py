@@ -1,19 +1,39 @@
 """Where Kubeflow Pipelines is, and how it is told who asks."""
 
-import os
+import ssl
+from collections.abc import Mapping
+from ipaddress import IPv6Address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from towerflow.cluster.task_settings import ObjectName, Variable
 from towerflow.errors import InputError
 
+
+def _host_and_port_exist(endpoint: str) -> str:
+    """Raise ValueError for addresses that no name or socket has."""
+    parts = urlsplit(endpoint)
+    if parts.port == 0:  # larger than 65535: raised when asked for
+        raise ValueError("port 0 is none that can be asked")
+    host = parts.hostname or ""
+    if parts.netloc.startswith("["):
+        IPv6Address(host)
+    elif not all(0 < len(label) <= 63 for label in host.removesuffix(".").split(".")):
+        raise ValueError("a host has 1 to 63 characters between its dots")
+    return endpoint
+
+
+LONGEST_ANSWER: Final = 24 * 3600  # seconds; far more is too much for a socket
+
 # Without a login in front of the host, which would be printed with every link, and without what may
 # follow a path, to which links are appended.
 Endpoint = Annotated[
     str,
     StringConstraints(pattern=r"^https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[^\s?#]*)?$"),
+    AfterValidator(_host_and_port_exist),
 ]
 
 
@@ -101,23 +121,25 @@ class Server(BaseModel):
     auth: Auth = NoAuth()
     ca_file: HomePath | None = Field(default=None, description="PEM, of a CA of one's own.")
     timeout_seconds: int = Field(
-        default=60, ge=1, description="How long one answer may take; kfp itself waits for ever."
+        default=60,
+        ge=1,
+        le=LONGEST_ANSWER,
+        strict=True,
+        description="How long one answer may take; kfp itself waits for ever.",
     )
 
     def link(self, page: str) -> str:
         """The address of a page of the UI, such as runs/details/<id>."""
         return f"{self.endpoint.rstrip('/')}/#/{page}"
 
-    def check_credentials(self) -> None:
-        """See that what `auth` names is there; its values are told to nobody.
+    def check_credentials(self, variables: Mapping[str, str]) -> None:
+        """See that what `auth` names is there, in files or among `variables` of the environment.
 
         Raises:
             InputError: a file or variable is missing, or holds something else.
         """
-        if self.ca_file and not self.ca_file.is_file():
-            raise InputError(
-                self.ca_file, expected="a CA in PEM (server.ca_file)", found="no such file"
-            )
+        if self.ca_file:
+            _check_certificate(self.ca_file)
         match self.auth:
             case TokenFile(path=path) | InCluster(path=path):
                 _check_line(path, "a token in one line, without spaces", spaces=False)
@@ -126,12 +148,26 @@ class Server(BaseModel):
                 if "=" not in text:
                     raise InputError(path, expected="cookies as name=value", found="no =")
             case IdentityAwareProxy(other_client_secret_variable=str(variable)):
-                if not os.environ.get(variable):
+                if not variables.get(variable):
                     raise InputError(
                         variable,
                         expected="the secret of the IAP client in this environment variable",
                         found="nothing",
                     )
+
+
+def _check_certificate(path: Path) -> None:
+    """What whoever asks the server does with the file."""
+    expected = "a CA in PEM (server.ca_file)"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(path)
+    except ssl.SSLError:
+        raise InputError(path, expected=expected, found="no certificate") from None
+    except OSError as error:
+        raise InputError(path, expected=expected, found=str(error.strerror)) from None
+    if not context.cert_store_stats()["x509"]:  # but lists of what is revoked
+        raise InputError(path, expected=expected, found="no certificate")
 
 
 def _check_line(path: Path, expected: str, *, spaces: bool = True) -> str:

@@ -4,18 +4,42 @@ import re
 from collections import Counter
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+
+def _more_than_nothing(quantity: str) -> str:
+    if not amount(quantity):
+        raise ValueError("has to be more than 0")  # which kfp leaves out, as if nothing was said
+    return quantity
+
+
+def _without_dots(path: str) -> str:
+    if not {".", ".."}.isdisjoint(path.split("/")):
+        raise ValueError("no part of it may be . or ..")
+    return path
+
 
 # Of what Kubernetes takes (resource.Quantity), what kfp takes too.
-Cpu = Annotated[str, StringConstraints(pattern=r"^([0-9]+(\.[0-9]+)?|[0-9]+m)$")]
-Bytes = Annotated[str, StringConstraints(pattern=r"^[0-9]+(Ki|Mi|Gi|Ti|M|G|T)?$")]
-# A DNS subdomain: what Kubernetes takes as the name of most objects.
-ObjectName = Annotated[
+Cpu = Annotated[
     str,
-    StringConstraints(
-        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", max_length=253
-    ),
+    StringConstraints(pattern=r"^([0-9]+(\.[0-9]+)?|[0-9]+m)$"),
+    AfterValidator(_more_than_nothing),
 ]
+Bytes = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9]+(Ki|Mi|Gi|Ti|M|G|T)?$"),
+    AfterValidator(_more_than_nothing),
+]
+# A DNS subdomain: what Kubernetes takes as the name of most objects.
+_SUBDOMAIN: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+ObjectName = Annotated[str, StringConstraints(pattern=rf"^{_SUBDOMAIN}$", max_length=253)]
 # A DNS label: KFP names the volume of a pod like the claim behind it.
 ClaimName = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)
@@ -23,7 +47,8 @@ ClaimName = Annotated[
 LabelKey = Annotated[
     str,
     StringConstraints(
-        pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
+        pattern=rf"^({_SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?$",
+        max_length=253 + 1 + 63,
     ),
 ]
 LabelValue = Annotated[
@@ -31,24 +56,25 @@ LabelValue = Annotated[
 ]
 SecretKey = Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]*$")]
-AbsolutePath = Annotated[str, StringConstraints(pattern=r"^(/[^/:\s]+)+$")]
+AbsolutePath = Annotated[
+    str, StringConstraints(pattern=r"^(/[^/:\s]+)+$"), AfterValidator(_without_dots)
+]
 
-# Where the pipelines and KFP's back end mount volumes of their own.
-TAKEN: Final = frozenset(
-    f"/{name}"
-    for name in (
-        "dev/shm",
-        "tmp",
-        "gcs",
-        "s3",
-        "minio",
-        "kfp-launcher",
-        ".local",
-        ".cache",
-        ".config",
-    )
-)
+LARGEST_INT32: Final = 2**31 - 1  # seconds of a pod and ids of users, as Kubernetes takes them
+# Where the pipelines (pipelines/cluster.py) and KFP's back end mount volumes, by their names.
+OWN_VOLUMES: Final = {
+    "towerflow-tmp": "/tmp",  # noqa: S108
+    "towerflow-shared-memory": "/dev/shm",  # noqa: S108
+    "kfp-launcher": "/kfp-launcher",
+    "gcs-scratch": "/gcs",
+    "s3-scratch": "/s3",
+    "minio-scratch": "/minio",
+    "dot-local-scratch": "/.local",
+    "dot-cache-scratch": "/.cache",
+    "dot-config-scratch": "/.config",
+}
 WAIT_FOR_NODE: Final = 3600  # seconds that a try may wait for a machine
+LONGEST_WINDOW: Final = 2**63 // 10**9  # seconds, of Go's time.Duration; protobuf's holds more
 
 _SCALES: Final = {"": 1.0, "m": 1e-3, "M": 1e6, "G": 1e9, "T": 1e12} | {
     f"{letter}i": 1024.0**power for power, letter in enumerate("KMGT", start=1)
@@ -79,10 +105,12 @@ class Retries(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    count: int = Field(ge=0, le=20, description="Tries after the first.")
-    backoff_seconds: int = Field(default=60, ge=1, description="Before the first of them.")
+    count: int = Field(ge=0, le=20, strict=True, description="Tries after the first.")
+    backoff_seconds: int = Field(
+        default=60, ge=1, le=LARGEST_INT32, strict=True, description="Before the first of them."
+    )
     backoff_factor: int = Field(
-        default=2, ge=1, le=4, description="Each waits so many times longer."
+        default=2, ge=1, le=4, strict=True, description="Each waits so many times longer."
     )
 
     def window(self, timeout_seconds: int) -> int:
@@ -134,7 +162,13 @@ class TaskSettings(BaseModel):
     shared_memory: Bytes | None = Field(
         default=None, description="Size of /dev/shm, bytes; counts as memory of the pod."
     )
-    timeout_seconds: int | None = Field(default=None, ge=1, description="Of one try.")
+    timeout_seconds: int | None = Field(
+        default=None,
+        ge=1,
+        le=LARGEST_INT32,
+        strict=True,
+        description="Seconds that one try may take (activeDeadlineSeconds of its pod).",
+    )
     retries: Retries | None = None
     caching: bool | None = Field(
         default=None, description="False: never from KFP's cache. True: as the pipeline has it."
@@ -161,8 +195,22 @@ class TaskSettings(BaseModel):
             low, high = getattr(self, less), getattr(self, more)
             if low and high and amount(low) > amount(high):
                 return f"{less} {low} is more than {more} {high}"
-        if self.retries and not self.timeout_seconds:
+        return self._retries_without_end() or self._taken_twice()
+
+    def _retries_without_end(self) -> str:
+        if not self.retries:
+            return ""
+        if not self.timeout_seconds:
             return "retries, which KFP wants an end for, and no timeout_seconds"
+        if (window := self.retries.window(self.timeout_seconds)) > LONGEST_WINDOW:
+            return (
+                f"retries that with their waits may take {window:,} seconds, "
+                f"and KFP can tell {LONGEST_WINDOW:,}"
+            )
+        return ""
+
+    def _taken_twice(self) -> str:
+        """Names and paths that stand there twice, or that a volume of every pod has."""
         claims = [volume.claim for volume in self.volumes or ()]
         paths = [volume.mount_path for volume in self.volumes or ()]
         variables = [name for secret in self.secrets or () for name in secret.variables.values()]
@@ -170,9 +218,13 @@ class TaskSettings(BaseModel):
             for name, count in Counter(names).items():
                 if count > 1:
                     return f"{what} {name} is there {count} times"
-        for path in paths:
-            if path in TAKEN:
-                return f"mount_path {path} is taken by a volume that every pod has"
+        for what, names, own in (
+            ("claim", claims, OWN_VOLUMES.keys()),
+            ("mount_path", paths, OWN_VOLUMES.values()),
+        ):
+            for name in names:
+                if name in own:
+                    return f"{what} {name} is taken by a volume that every pod has"
         return ""
 
 

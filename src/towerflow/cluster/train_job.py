@@ -16,10 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from towerflow.cluster.environment import Environment, Step
 from towerflow.cluster.task_settings import LabelKey, ObjectName, TaskSettings
 from towerflow.errors import InputError
-from towerflow.recipes import Recipe
-from towerflow.steps.train import OWN_SEED
+from towerflow.recipes import OWN_SEED, Recipe
 from towerflow.storage.filesystems import is_remote
-from towerflow.training.launch import can_be_shared
 
 Manifest = dict[str, Any]
 
@@ -67,7 +65,7 @@ class TrainingJob(BaseModel):
         Raises:
             InputError: naming its kind.
         """
-        if self.nodes * self.processes_per_node > 1 and not can_be_shared(recipe.model):
+        if self.nodes * self.processes_per_node > 1 and not recipe.can_be_shared:
             raise InputError(
                 "recipe",
                 field="model.kind",

@@ -1,8 +1,11 @@
 """The machine's devices, and what the makers of GPUs say of theirs."""
 
+from pathlib import Path
 from typing import Final
 
 import torch
+
+NVIDIA_DEVICE: Final = Path("/dev/nvidia0")  # the driver below /proc is the node's, not the pod's
 
 # Dense bfloat16 products a second, from NVIDIA's data sheets (float16 where a GPU has no bfloat16);
 # the first name that stands in the device's own is meant.
@@ -24,6 +27,14 @@ PEAK_FLOPS: Final = {
 def devices() -> list[str]:
     """Every GPU of this machine, or the CPU."""
     return [f"cuda:{number}" for number in range(torch.cuda.device_count())] or ["cpu"]
+
+
+def unreachable_gpu() -> str:
+    """Why torch does not reach the GPU of NVIDIA that is here; empty: it does, or none is."""
+    if torch.cuda.device_count() or not NVIDIA_DEVICE.exists():
+        return ""
+    why = "is for CPUs" if torch.version.cuda is None else "sees none"
+    return f"there is a GPU of NVIDIA, but this torch {why}"
 
 
 def peak_flops(device_name: str) -> float | None:

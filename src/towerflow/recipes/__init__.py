@@ -3,7 +3,6 @@
 from importlib.resources import files
 from typing import Annotated, Any, Final, Literal, Self
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -24,10 +23,12 @@ from towerflow.models.sasrec import SASRecConfig
 from towerflow.models.transformer import Positions
 from towerflow.training.config import SEQUENCE_OBJECTIVES, AllAction, TrainingConfig
 from towerflow.training.graph_config import GRAPH_LOSSES, GraphTrainingConfig, SGCLLoss
+from towerflow.yaml_documents import read_document
 
 DEFAULT_RECIPE: Final = "learn"
 EXTENDS: Final = "extends"
 LARGEST_SEED: Final = 2**53
+OWN_SEED: Final = -1  # in place of a seed: the recipe's own
 SEQUENCE, GRAPH = "(sequence)", "(graph)"  # ways of training
 
 
@@ -141,6 +142,11 @@ class Recipe(BaseModel):
         return self
 
     @property
+    def can_be_shared(self) -> bool:
+        """Whether several processes can train the model together."""
+        return isinstance(self.model, LearnConfig | SASRecConfig | BlendConfig)
+
+    @property
     def num_epochs(self) -> int:
         """Epochs of all trainings at most."""
         match self.model:
@@ -180,17 +186,27 @@ def recipe_names() -> list[str]:
     )
 
 
-def load_recipe(recipe: str) -> Recipe:
+def load_recipe(recipe: str, seed: int = OWN_SEED) -> Recipe:
     """The recipe of that name, or the one whose YAML text is given (recognised by its colon).
 
+    Args:
+        recipe: the name or the text.
+        seed: in place of the recipe's; OWN_SEED: the recipe's own.
+
     Raises:
-        InputError: no such name, or a key or value that a recipe can't have.
+        InputError: no such name, a key or value that a recipe can't have, or a seed below -1.
     """
     if ":" in recipe:
-        return parse_recipe(recipe, "the recipe given as text")
-    if recipe not in recipe_names():
+        chosen = parse_recipe(recipe, "the recipe given as text")
+    elif recipe in recipe_names():
+        chosen = parse_recipe(_text_of(recipe), recipe)
+    else:
         raise InputError("recipe", expected=" or ".join(recipe_names()), found=f"'{recipe}'")
-    return parse_recipe(_text_of(recipe), recipe)
+    if seed == OWN_SEED:
+        return chosen
+    if seed < 0:
+        raise InputError("seed", expected="0 or more, or -1: the recipe's own", found=str(seed))
+    return chosen.with_seed(seed)
 
 
 def parse_recipe(text: str, where: str) -> Recipe:
@@ -201,7 +217,7 @@ def parse_recipe(text: str, where: str) -> Recipe:
     Raises:
         InputError: it is not YAML, or not a recipe.
     """
-    content = _read_yaml(text, where)
+    content = read_document(text, where)
     ancestors: list[str] = []
     while isinstance(content, dict) and EXTENDS in content:
         name = content.pop(EXTENDS)
@@ -210,7 +226,7 @@ def parse_recipe(text: str, where: str) -> Recipe:
                 where, field=EXTENDS, expected="the name of another recipe", found=f"'{name}'"
             )
         ancestors.append(name)
-        base = _read_yaml(_text_of(name), name)
+        base = read_document(_text_of(name), name)
         del base["description"]  # which is not true of this one
         content = _merged(base, content)
     try:
@@ -221,13 +237,6 @@ def parse_recipe(text: str, where: str) -> Recipe:
 
 def _text_of(name: str) -> str:
     return files(__name__).joinpath(f"{name}.yaml").read_text("utf-8")
-
-
-def _read_yaml(text: str, where: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-45
-        raise InputError(where, expected="YAML", found=str(error)) from error
 
 
 def _merged(base: Any, changes: Any) -> Any:

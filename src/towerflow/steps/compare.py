@@ -15,11 +15,10 @@ from towerflow.evaluation.comparison import COMPARISON_FILE, Trial, compare_tria
 from towerflow.evaluation.metrics_file import METRICS_FILE, PER_USER_FILE, EvaluationMetrics
 from towerflow.evaluation.training_record import TrainingRecord
 from towerflow.interactions.histories import IntArray
-from towerflow.recipes import Recipe
+from towerflow.recipes import OWN_SEED, Recipe
 from towerflow.reporting.comparison_report import render_comparison
 from towerflow.schema import ArtifactKind, Manifest
 from towerflow.steps.list_trials import distinct_recipes, draws
-from towerflow.steps.train import OWN_SEED
 from towerflow.storage.artifact import new_artifact, open_artifact
 from towerflow.storage.files import write_text
 

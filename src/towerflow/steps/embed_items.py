@@ -11,7 +11,7 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from towerflow.embedding.devices import device_peak, devices
+from towerflow.embedding.devices import device_peak, devices, unreachable_gpu
 from towerflow.embedding.engine import Totals, Unread, count_blocks
 from towerflow.embedding.item_embeddings import Batch, write_batches
 from towerflow.embedding.precision import resolve_precision
@@ -96,6 +96,8 @@ def embed_items(
     """
     manifest, items = read_items(dataset, [ITEM_ID, TEXT])
     machine = devices()
+    if unreachable := unreachable_gpu():
+        print(f"towerflow: note: {unreachable}; the CPUs embed", flush=True)
     with tempfile.TemporaryDirectory() as downloads:
         source = find_encoder(encoder, Path(downloads))
         settings = source.defaults.changed(

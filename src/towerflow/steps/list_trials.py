@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from towerflow.errors import InputError
-from towerflow.recipes import Recipe
-from towerflow.steps.train import OWN_SEED, seeded_recipe
+from towerflow.recipes import Recipe, load_recipe
 
 STEP: Final = "list_trials"
 
@@ -41,7 +40,7 @@ def distinct_recipes(recipes: Sequence[str]) -> list[Recipe]:
     """
     if not recipes:
         raise InputError("recipes", expected="at least one", found="none")
-    chosen = [seeded_recipe(recipe, OWN_SEED) for recipe in recipes]
+    chosen = [load_recipe(recipe) for recipe in recipes]
     first: dict[str, str] = {}
     for text, recipe in zip(recipes, chosen, strict=True):
         if (other := first.get(_identity(recipe))) is not None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
@@ -24,14 +24,18 @@ from towerflow.progress import progress
 from towerflow.recipes import Recipe, load_recipe
 from towerflow.retrieval.release import MODEL_FOLDER
 from towerflow.schema import TOOK, ArtifactKind, Manifest
-from towerflow.storage.artifact import local_artifact, new_artifact, read_manifest
+from towerflow.storage.artifact import (
+    local_artifact,
+    new_artifact,
+    read_manifest,
+    require_replaceable,
+)
 from towerflow.training.checkpoint import Checkpoint, Epoch
 from towerflow.training.fit import Fitting, fit
 from towerflow.training.launch import in_processes, num_processes
 from towerflow.training.ranks import Ranks
 
 STEP: Final = "train"
-OWN_SEED: Final = -1
 
 
 def train(
@@ -60,27 +64,19 @@ def train(
         model: where the RetrievalModel is written.
 
     Raises:
-        InputError: an unknown or invalid recipe, a seed below -1, embeddings of another Dataset, or
-            an initial model that fits neither recipe nor embeddings.
+        InputError: an unknown or invalid recipe, a seed below -1, something else in the place of
+            the model, embeddings of another Dataset, or an initial model that fits neither recipe
+            nor embeddings.
         TrainingProcessFailed: one of several processes did.
     """
-    count = num_processes(seeded_recipe(recipe, seed))
-    in_processes(
-        count, _train, dataset, item_embeddings, recipe, seed, initial_model, checkpoints, model
-    )
-
-
-def _train(
-    dataset: Path,
-    item_embeddings: Path,
-    recipe: str,
-    seed: int,
-    initial_model: str,
-    checkpoints: str,
-    model: Path,
-) -> None:
-    """`train` as one process, alone or of several."""
-    chosen = seeded_recipe(recipe, seed)
+    chosen = load_recipe(recipe, seed)
+    require_replaceable(model, ArtifactKind.RETRIEVAL_MODEL)  # not after hours
+    if (count := num_processes(chosen)) > 1:
+        # As one of several, num_processes is 1: this same function goes on there.
+        in_processes(
+            count, train, dataset, item_embeddings, recipe, seed, initial_model, checkpoints, model
+        )
+        return
     data = Dataset.open(dataset)
     content = ItemEmbeddings.open_for(item_embeddings, data.content_hash, data.num_items)
     inputs = {"dataset": data.content_hash, "item_embeddings": content.content_hash}
@@ -100,11 +96,7 @@ def _train(
         return
     with new_artifact(model, ArtifactKind.RETRIEVAL_MODEL, STEP) as draft:
         save_model(fitted, data.item_ids, draft.folder, data.user_ids)
-        draft.counts = {
-            "parameters": sum(tensor.numel() for tensor in fitted.tensors().values()),
-            "epochs": sum(map(len, curves.values())),
-            **(fitted.fallbacks if isinstance(fitted, GraphCF) else {}),
-        }
+        draft.counts = _counts(fitted, curves)
         draft.details = {
             **content.encoder.as_details(),
             **TrainedOn.made_of(data, trained_before).as_details(),
@@ -116,27 +108,9 @@ def _train(
         }
         draft.inputs = inputs
     if not fitted.serves_new_items:
-        print(
-            f"towerflow: note: a {fitted.kind} knows items by their id alone; those that come "
-            "after training score alike",
-            flush=True,
-        )
+        _note_on_new_items(fitted)
     if checkpoint:
         checkpoint.delete(num_parts=len(curves))
-
-
-def seeded_recipe(recipe: str, seed: int) -> Recipe:
-    """The recipe with that name or YAML text, and `seed` in place of its own unless that is -1.
-
-    Raises:
-        InputError: an unknown or invalid recipe, or a seed below -1.
-    """
-    chosen = load_recipe(recipe)
-    if seed == OWN_SEED:
-        return chosen
-    if seed < 0:
-        raise InputError("seed", expected="0 or more, or -1: the recipe's own", found=str(seed))
-    return chosen.with_seed(seed)
 
 
 def _open_initial(source: str, encoder: EncoderRecord) -> tuple[RetrievalModel, Manifest]:
@@ -164,6 +138,23 @@ def _checkpoint(folder: str, recipe: Recipe, inputs: dict[str, str]) -> Checkpoi
     run = json.dumps([__version__, Ranks.current().num_ranks, settings, inputs], sort_keys=True)
     name = hashlib.sha256(run.encode()).hexdigest()[:16]
     return Checkpoint(f"{folder.rstrip('/')}/{name}.safetensors")
+
+
+def _counts(fitted: RetrievalModel, curves: Mapping[str, Sequence[Epoch]]) -> dict[str, int]:
+    """What the manifest counts."""
+    return {
+        "parameters": sum(tensor.numel() for tensor in fitted.tensors().values()),
+        "epochs": sum(map(len, curves.values())),
+        **(fitted.fallbacks if isinstance(fitted, GraphCF) else {}),
+    }
+
+
+def _note_on_new_items(fitted: RetrievalModel) -> None:
+    print(
+        f"towerflow: note: a {fitted.kind} knows items by their id alone; those that come "
+        "after training score alike",
+        flush=True,
+    )
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import signal
 import tempfile
 import threading
@@ -17,25 +16,17 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalEx
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from towerflow.errors import InputError, StorageError
-from towerflow.models.learn import LearnConfig
-from towerflow.models.sasrec import SASRecConfig
-from towerflow.recipes import BlendConfig, ModelConfig, Recipe
+from towerflow.errors import InputError, RunFailed, StorageError
+from towerflow.recipes import Recipe
 
-LOCAL_RANK: Final = "LOCAL_RANK"  # as torchrun sets it
 LOOPBACK: Final = "127.0.0.1"
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _ERROR_FILES: Final = "**/error.json"  # one of each process that failed, in the launcher's folder
 
 
-class TrainingProcessFailed(RuntimeError):  # noqa: N818 (as RunFailed)
+class TrainingProcessFailed(RunFailed):
     """A process failed, and not by a mistake of the user's."""
-
-
-def can_be_shared(model: ModelConfig) -> bool:
-    """Whether several processes can train it together."""
-    return isinstance(model, LearnConfig | SASRecConfig | BlendConfig)
 
 
 def num_processes(recipe: Recipe) -> int:
@@ -43,13 +34,13 @@ def num_processes(recipe: Recipe) -> int:
 
     Where processes have been started already, as by torchrun, each trains as one of them.
     """
-    if dist.is_initialized() or not can_be_shared(recipe.model) or not recipe.num_epochs:
+    if dist.is_initialized() or not recipe.can_be_shared or not recipe.num_epochs:
         return 1
     return max(1, torch.cuda.device_count())
 
 
 def in_processes(count: int, work: Callable[..., None], *arguments: object) -> None:
-    """Call `work(*arguments)` in so many processes that form a group, or here if it is one.
+    """Call `work(*arguments)` in so many new processes, which form a group.
 
     Args:
         count: of processes.
@@ -61,9 +52,6 @@ def in_processes(count: int, work: Callable[..., None], *arguments: object) -> N
         StorageError: likewise.
         TrainingProcessFailed: with the traceback of the first that failed.
     """
-    if count == 1:
-        work(*arguments)
-        return
     with tempfile.TemporaryDirectory() as folder, _signals_as_before(), _quiet_launcher():
         config = LaunchConfig(
             min_nodes=1,
@@ -87,7 +75,7 @@ def in_processes(count: int, work: Callable[..., None], *arguments: object) -> N
 def process_group() -> Iterator[None]:
     """As one of the processes that torch's launcher started, on its own GPU where there are any."""
     if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ[LOCAL_RANK]))
+        torch.cuda.set_device(dist.get_node_local_rank())
     dist.init_process_group()
     yield
     # Not after an error: the others would tell of a lost connection before this one tells why.

@@ -69,6 +69,8 @@ def test_the_next_times(text: str, expected: list[str]) -> None:
         ("0 1-2-3 0 * * *", "minute: expected"),
         ("0 1/2/3 0 * * *", "minute: expected"),
         ("0 ² 0 * * *", "minute: expected"),
+        ("0 0 0 * * ſun", "day of week: expected 0 to 6 or SUN-SAT"),
+        ("0 0 0 * * mon-frı", "day of week: expected 0 to 6 or SUN-SAT"),
         ("0 0 0 L * *", "day of month: expected"),
         ("0 0 0 31 2 *", "expected times that come, found none in five years"),
         ("0 0 0 31 APR,JUN *", "expected times that come"),

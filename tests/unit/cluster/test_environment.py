@@ -99,11 +99,25 @@ def test_a_file_that_is_missing_is_told_with_those_that_are_there(tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("[", "expected YAML"),
+        ("[", "line 1: expected YAML"),
+        ("description: x\ndescription: y", "line 2: expected YAML, found the key 'description' a"),
+        ("description: 2026-02-30", "line 1: expected YAML"),
+        ("description: &a [*a]", "description: expected an environment"),
+        ("description: x\nparameters: &a {columns: *a}", "parameters.columns"),
         ("description", "expected an environment (docs/kubeflow.md), found 'description'"),
         ("images: {}", "description: expected an environment"),
         ("description: x\nimage: {}", "image: expected"),
         ("description: x\nrun_as_user: 0", "run_as_user: expected"),
+        ("description: x\nrun_as_user: true", "run_as_user: expected"),
+        ("description: x\nrun_as_user: 2147483648", "run_as_user: expected"),
+        (
+            "description: x\nparameters: {columns: [.inf]}",
+            "parameters.columns: expected an environment (docs/kubeflow.md), found a list: "
+            "Value error, Out of range float values are not JSON compliant",
+        ),
+        ("description: x\nparameters: {min_rating: .nan}", "parameters.min_rating: expected"),
+        ("description: x\nparameters: {split: 2026-01-01}", "parameters.split: expected"),
+        ('description: x\nparameters: {split: "\\ud800"}', "surrogates not allowed"),
         ("description: x\nsteps: {trian: {}}", "steps.trian"),
         ("description: x\nsteps: {train: {memory: 1Gi}}", "steps.train.memory: expected"),
         ("description: x\nevery_step: {cpu_request: two}", "every_step.cpu_request: expected"),
@@ -136,6 +150,23 @@ def test_a_file_that_is_missing_is_told_with_those_that_are_there(tmp_path: Path
 )
 def test_mistakes_are_told_by_their_field(tmp_path: Path, text: str, sentence: str) -> None:
     assert sentence in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"description: \xff", pytest.param(b"[" * 2_000, id="deep"), b"description: x\0"],
+)
+def test_bytes_that_are_no_yaml(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "mine.yaml").write_bytes(content)
+    with pytest.raises(InputError, match=r"mine\.yaml: expected YAML, found "):
+        Environment.read(tmp_path / "mine.yaml")
+
+
+def test_a_secret_in_place_of_its_variable_is_told_nobody(tmp_path: Path) -> None:
+    wrong = "{name: huggingface, variables: {token: s3cret}}"
+    told = refusal(tmp_path, f"description: x\nsteps: {{train: {{secrets: [{wrong}]}}}}")
+    assert told.startswith("steps.train.secrets.0.variables.token: expected an environment")
+    assert "s3cret" not in told
 
 
 def images(tmp_path: Path, variables: dict[str, str], **given: Any) -> dict[str, str]:

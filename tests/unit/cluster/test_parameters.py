@@ -4,11 +4,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from towerflow.cluster.parameters import LARGEST, CompiledPipeline, read_arguments
+from towerflow.cluster.parameters import MAX_BYTES, CompiledPipeline, read_arguments
 from towerflow.errors import InputError
 
 PARAMETERS = {
@@ -22,7 +20,23 @@ PARAMETERS = {
 TASKS = {
     "read": {"cachingOptions": {"enableCache": True}},
     "champion": {"cachingOptions": {}},
-    "train": {"cachingOptions": {"enableCache": True}, "dependentTasks": ["read"]},
+    "train": {
+        "cachingOptions": {"enableCache": True},
+        "dependentTasks": ["read"],
+        "inputs": {"artifacts": {"dataset": {"taskOutputArtifact": {"producerTask": "read"}}}},
+    },
+    "measure": {
+        "cachingOptions": {"enableCache": True},
+        "dependentTasks": ["read"],
+        "inputs": {"parameters": {"shard": {"taskOutputParameter": {"producerTask": "read"}}}},
+    },
+    # It waits for one task and gets nothing from it.
+    "later": {
+        "cachingOptions": {"enableCache": True},
+        "dependentTasks": ["read"],
+        "inputs": {"parameters": {"items": {"componentInputParameter": "items"}}},
+    },
+    "list-trials": {"cachingOptions": {"enableCache": True}},
 }
 
 
@@ -40,7 +54,10 @@ def test_both_documents_are_read(compiled: CompiledPipeline) -> None:
     assert compiled.name == "small"
     assert [name for name, one in compiled.parameters.items() if one.required] == ["items"]
     assert compiled.platform == {"platforms": {}}
-    assert compiled.cached_at_the_start() == ["read"]
+
+
+def test_the_cache_is_told_of_where_it_hides_what_has_changed(compiled: CompiledPipeline) -> None:
+    assert compiled.cached_at_the_start() == ["later", "read"]
 
 
 @pytest.mark.parametrize(
@@ -57,6 +74,8 @@ def test_both_documents_are_read(compiled: CompiledPipeline) -> None:
         ("items=3", "3"),
         ("items=a=b", "a=b"),
         ("items=@@a", "@a"),
+        ("items=💡", "💡"),
+        pytest.param(f"margin=1{'0' * 300}", 10**300, id="large"),
     ],
 )
 def test_texts_get_the_parameter_s_type(
@@ -77,6 +96,15 @@ def test_texts_get_the_parameter_s_type(
         ("margin=NaN", "a number"),
         ("margin=1e999", "a number"),
         ("margin=true", "a number"),
+        pytest.param(f"margin={'9' * 400}", "a number", id="larger than any double"),
+        ("slices=[NaN]", "a JSON list"),
+        ("slices=[1e999]", "a JSON list"),
+        ('slices=["\\ud800"]', "a JSON list"),
+        ('more={"a": -Infinity}', "a JSON object"),
+        pytest.param("slices=" + "[" * 100_000, "a JSON list", id="deep list"),
+        pytest.param(f"margin={'[' * 900}{']' * 900}", "a number", id="deep number"),
+        ("items=\udcff", "a text"),  # as bytes arrive that are not UTF-8
+        ("slices=\udcff", "a JSON list"),
         ("hide=True", "true or false"),
         ("hide=1", "true or false"),
         ("slices=a,b", "a JSON list"),
@@ -117,31 +145,24 @@ def test_what_is_missing_is_named(compiled: CompiledPipeline) -> None:
         compiled.arguments({}, [])
 
 
-@given(st.text(alphabet="aé", max_size=LARGEST + 20))
-def test_the_limit_is_in_bytes(compiled: CompiledPipeline, text: str) -> None:
-    size = len('{"items": ""}') + len(text.encode())
-    if size <= LARGEST:
-        assert compiled.arguments({"items": text}, []) == {"items": text}
-        return
-    with pytest.raises(InputError, match=f"found {size:,} bytes"):
-        compiled.arguments({"items": text}, [])
-
-
-@pytest.mark.parametrize("length", [LARGEST - 13, LARGEST - 12])
-def test_the_limit_itself(compiled: CompiledPipeline, length: int) -> None:
-    fits = length + len('{"items": ""}') <= LARGEST
-    try:
-        compiled.arguments({"items": "x" * length}, [])
-    except InputError:
-        assert not fits
-    else:
-        assert fits
+@pytest.mark.parametrize("letter", ["x", "é"])
+def test_the_limit_is_in_bytes(compiled: CompiledPipeline, letter: str) -> None:
+    room = MAX_BYTES - len('{"items": ""}')
+    fits = letter * (room // len(letter.encode()))
+    assert compiled.arguments({"items": fits}, []) == {"items": fits}
+    with pytest.raises(InputError, match="bytes as JSON"):
+        compiled.arguments({"items": fits + letter}, [])
 
 
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("seed: [", "expected YAML"),
+        ("seed: [", "line 1: expected YAML"),
+        ("seed: 1\nseed: 2", "line 2: expected YAML, found the key 'seed' a second time"),
+        ("day: 2026-02-30", "line 1: expected YAML"),
+        ('items: "\\ud800"', "line 1: expected YAML"),
+        pytest.param("[" * 2_000, "expected YAML, found lists or mappings", id="deep"),
+        ("more: &a {more: *a}", "expected values that JSON has, found Circular reference"),
         ("- seed", "expected arguments by name, as seed: 3, found list"),
         ("3: 4", "expected arguments by name"),
         ("", "found NoneType"),
@@ -155,3 +176,11 @@ def test_files_that_hold_no_arguments(tmp_path: Path, content: str, told: str) -
     with pytest.raises(InputError, match=r"params.yaml") as caught:
         read_arguments(path)
     assert told in str(caught.value)
+
+
+def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected a file, found No such file"):
+        read_arguments(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_bytes(b"items: \xff")
+    with pytest.raises(InputError, match=r"params.yaml: expected YAML, found unacceptable"):
+        read_arguments(tmp_path / "params.yaml")

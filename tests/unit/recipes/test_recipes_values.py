@@ -51,7 +51,9 @@ def test_without_a_training_section_the_defaults_hold() -> None:
 
 
 def test_an_unknown_key_of_the_model_is_named() -> None:
-    with pytest.raises(InputError, match=r"^mine\.yaml: model\.learn\.widht: .*found '8'"):
+    with pytest.raises(
+        InputError, match=r"^mine\.yaml: model\.learn\.widht: .* found an unknown key"
+    ):
         parse_recipe("description: mine\nmodel: {kind: learn, widht: 8}", "mine.yaml")
 
 
@@ -69,11 +71,20 @@ def test_contradictory_sizes_are_refused_in_one_sentence_with_both() -> None:
         "description: 2024-13-45\nmodel: {kind: learn}",  # looks like a date, and is none
         "description: mine\nmodel: {kind: learn}\ntraining: {epochs: 0b_}",  # like a binary number
         "description: mine\nmodel: {kind: learn}\ntraining: {seed: 0x_}",  # like a hexadecimal one
+        "a: !!bool maybe",
+        pytest.param("a: " + "[" * 2_000, id="deep"),
+        "a: \udcff",  # as bytes of the command line arrive that are not UTF-8
     ],
 )
 def test_a_scalar_that_yaml_can_not_read_is_an_input_error(text: str) -> None:
     with pytest.raises(InputError, match="the recipe given as text: "):
         load_recipe(text)
+
+
+def test_a_key_that_is_there_twice_is_named() -> None:
+    text = "description: mine\nmodel: {kind: learn}\ntraining: {epochs: 1}\ntraining: {epochs: 2}\n"
+    with pytest.raises(InputError, match=r"^mine: line 4: .* the key 'training' a second time\.$"):
+        parse_recipe(text, "mine")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.conftest import EMBED_ITEMS, Run
-from towerflow.embedding import parallel
+from towerflow.embedding import devices, parallel
 from towerflow.embedding.encoder import FrozenEncoder
 from towerflow.embedding.item_embeddings import ItemEmbeddings
 from towerflow.embedding.settings import EncoderRecord, EncoderSettings, Pooling
@@ -117,6 +117,20 @@ def test_more_shards_than_items_leave_some_empty(
     shop_run: Run, tiny_encoder: Path, tmp_path: Path
 ) -> None:
     assert len(ItemEmbeddings.open(embed(shop_run, tiny_encoder, tmp_path, 59, 60)).item_index) == 0
+
+
+def test_a_gpu_that_is_not_used_is_told(
+    shop_run: Run,
+    tiny_encoder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "nvidia0").touch()
+    monkeypatch.setattr(devices, "NVIDIA_DEVICE", tmp_path / "nvidia0")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    embed(shop_run, tiny_encoder, tmp_path)
+    assert "note: there is a GPU of NVIDIA, but this torch " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 0.0])

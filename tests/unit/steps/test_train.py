@@ -18,10 +18,10 @@ from towerflow.models.item_to_item import ItemToItem
 from towerflow.models.learn import Learn
 from towerflow.models.popularity import Popularity
 from towerflow.models.retrieval_model import RetrievalModel
-from towerflow.recipes import recipe_names
+from towerflow.recipes import OWN_SEED, recipe_names
 from towerflow.schema import TOOK, Manifest
 from towerflow.steps import train as train_module
-from towerflow.steps.train import OWN_SEED, train
+from towerflow.steps.train import train
 from towerflow.storage.artifact import read_manifest
 from towerflow.training import loop
 from towerflow.training.launch import TrainingProcessFailed

@@ -19,7 +19,6 @@ from towerflow.recipes import load_recipe, recipe_names
 from towerflow.training import launch
 from towerflow.training.launch import (
     TrainingProcessFailed,
-    can_be_shared,
     in_processes,
     num_processes,
 )
@@ -75,13 +74,6 @@ def told_in(folder: Path) -> list[str]:
 def test_processes_form_a_group(tmp_path: Path) -> None:
     in_processes(NUM_PROCESSES, sum_of_ranks, tmp_path, 5)
     assert told_in(tmp_path) == [f"2 {5 + 6} False"] * 2
-
-
-def test_one_is_this_process(tmp_path: Path) -> None:
-    here: list[tuple[object, int]] = []
-    in_processes(1, lambda *arguments: here.append((arguments, os.getpid())), tmp_path, 5)
-    assert here == [((tmp_path, 5), os.getpid())]
-    assert not dist.is_initialized()
 
 
 @pytest.mark.parametrize("kind", [InputError, StorageError])
@@ -198,7 +190,7 @@ def test_sequence_models_are_shared_by_all_gpus_and_nothing_else_is(name: str) -
     kind = recipe.model.kind
     is_trained_in_sequences = kind in ("learn", "sasrec", "blend") and recipe.num_epochs > 0
     assert num_processes(recipe) == (4 if is_trained_in_sequences else 1)
-    assert can_be_shared(recipe.model) == (kind in ("learn", "sasrec", "blend"))
+    assert recipe.can_be_shared == (kind in ("learn", "sasrec", "blend"))
 
 
 @pytest.mark.usefixtures("four_gpus")
