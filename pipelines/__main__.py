@@ -1,11 +1,9 @@
 """`python -m pipelines`: compile the DAGs to YAML, run a compiled one on this machine."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
-from pipelines.cluster import ENVIRONMENT
 from pipelines.compiling import compile_pipelines
 from pipelines.running import TaskFailed, run_pipeline
 
@@ -18,9 +16,7 @@ def main(argv: list[str]) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     compile_command = commands.add_parser("compile", help="write every pipeline's YAML")
     compile_command.add_argument("--output", type=Path, required=True)
-    compile_command.add_argument(
-        "--env", default=os.environ.get(ENVIRONMENT, ""), help="environment, by name or file"
-    )
+    compile_command.add_argument("--env", default="", help="environment, by name or file")
     compile_command.add_argument("--kubernetes-manifest-format", action="store_true")
     compile_command.add_argument("--version", default="", help="name in manifests; else the commit")
     run_command = commands.add_parser("run", help="run a compiled pipeline on this machine")

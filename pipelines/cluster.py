@@ -1,11 +1,10 @@
 """What tasks ask of Kubernetes: the settings of an environment file, applied to a DAG's tasks.
 
-The file is named by TOWERFLOW_ENVIRONMENT, which like the images (docs/adr/0002) is read when a
-pipeline is compiled. Without one nothing is asked.
+The environment is named by TOWERFLOW_ENVIRONMENT, which like the images (docs/adr/0002) is read
+when a pipeline is compiled. Without one nothing is asked.
 """
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kfp import dsl, kubernetes
@@ -18,11 +17,11 @@ ENVIRONMENT = "TOWERFLOW_ENVIRONMENT"
 
 def on_cluster(*tasks: dsl.PipelineTask) -> None:
     """Give each task the settings that the environment has for its step."""
-    if not (path := os.environ.get(ENVIRONMENT)):
+    if not (name := os.environ.get(ENVIRONMENT)):
         return
-    from towerflow.cluster.environment import Environment
+    from towerflow.cluster.environment import Environment, environment_file
 
-    environment = Environment.read(Path(path))
+    environment = Environment.read(environment_file(name))
     for task in tasks:
         settings = environment.settings_of(task.component_spec.name.replace("-", "_"))
         _ask_for_resources(task, settings)

@@ -3,6 +3,8 @@
 import importlib
 import os
 import re
+import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from towerflow.cluster.environment import Environment
 
 PIPELINES = ("retrain", "refresh_items", "compare_models")
+# A DNS subdomain, as Kubernetes names objects: labels that are joined by dots.
+LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+LONGEST_VERSION = 200  # characters; the pipeline's name comes before it
 
 
 def pipeline(name: str) -> Any:
@@ -28,11 +33,16 @@ def compile_pipelines(
 ) -> None:
     """Write `<name>.yaml` of every pipeline into `output`, or `<name>.manifest.yaml`.
 
+    All or none: what was there before stays if one of them does not compile.
+
     Args:
         output: a folder.
         env: name or file of an environment; empty: none, and no Kubernetes settings.
         kubernetes_manifest_format: a Pipeline and a PipelineVersion, for GitOps.
         version: what the PipelineVersion is named; empty: by the commit.
+
+    Raises:
+        InputError: the environment, the version or the folder is not what it should be.
     """
     environment = _enter(env)
     pipelines = {name: pipeline(name) for name in PIPELINES}
@@ -40,20 +50,46 @@ def compile_pipelines(
         _check_parameters(environment, pipelines, os.environ[ENVIRONMENT])
     if kubernetes_manifest_format:
         version = _version_name(version)
-    output.mkdir(parents=True, exist_ok=True)
-    for name, graph in pipelines.items():
-        known = graph.pipeline_spec.root.input_definitions.parameters
-        defaults = environment.parameters if environment else {}
-        options: dict[str, Any] = {}
-        path = output / f"{name}.yaml"
-        if kubernetes_manifest_format:
-            path = output / f"{name}.manifest.yaml"
-            options = _manifest_options(graph, environment, version)
-        own = {key: value for key, value in defaults.items() if key in known}
-        for key in own:
-            known[key].is_optional = True  # kfp does so for defaults in the signature
-        compiler.Compiler().compile(graph, str(path), pipeline_parameters=own, **options)
-        print(path)
+    suffix = ".manifest.yaml" if kubernetes_manifest_format else ".yaml"
+    with tempfile.TemporaryDirectory() as temporary:
+        compiled = [Path(temporary) / f"{name}{suffix}" for name in pipelines]
+        for path, graph in zip(compiled, pipelines.values(), strict=True):
+            options: dict[str, Any] = {}
+            if kubernetes_manifest_format:
+                options = _manifest_options(graph, environment, version)
+            _compile(graph, path, environment, options)
+        for path in _put(compiled, output):
+            print(path)
+
+
+def _compile(
+    graph: Any, path: Path, environment: "Environment | None", options: dict[str, Any]
+) -> None:
+    """Write one pipeline, with the defaults that the environment has for it."""
+    known = graph.pipeline_spec.root.input_definitions.parameters
+    defaults = environment.parameters if environment else {}
+    own = {key: value for key, value in defaults.items() if key in known}
+    for key in own:
+        known[key].is_optional = True  # kfp does so for defaults in the signature
+    compiler.Compiler().compile(graph, str(path), pipeline_parameters=own, **options)
+
+
+def _put(files: list[Path], folder: Path) -> list[Path]:
+    """Move files into a folder, in place of those of their names."""
+    from towerflow.errors import InputError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Within the folder nothing is copied any more, which could end half-way.
+        with tempfile.TemporaryDirectory(dir=folder) as inside:
+            near = [Path(shutil.copy(path, inside)) for path in files]
+            return [path.replace(folder / path.name) for path in near]
+    except OSError as error:
+        raise InputError(
+            "--output",
+            expected="a folder that files can be written into",
+            found=f"'{folder}': {error.strerror}",
+        ) from None
 
 
 def _enter(env: str) -> "Environment | None":
@@ -99,10 +135,11 @@ def _version_name(version: str) -> str:
 
     if not version:
         return commit_version()
-    if not re.fullmatch(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?", version) or len(version) > 200:
+    if len(version) > LONGEST_VERSION or not re.fullmatch(rf"{LABEL}(\.{LABEL})*", version):
         raise InputError(
             "--version",
-            expected="small letters, digits, dashes and dots, as Kubernetes names objects",
+            expected="small letters and digits, with single dots and with dashes between them, "
+            "as Kubernetes names objects",
             found=f"'{version}'",
         )
     return version
@@ -111,11 +148,14 @@ def _version_name(version: str) -> str:
 def _manifest_options(
     graph: Any, environment: "Environment | None", version: str
 ) -> dict[str, Any]:
-    """Options of kfp's compiler; the versions of all pipelines share a namespace."""
+    """Options of kfp's compiler; the versions of all pipelines share a namespace.
+
+    The display names are those of `towerflow upload`, by which submit and schedule look.
+    """
     info = graph.pipeline_spec.pipeline_info
     options = KubernetesManifestOptions(
         pipeline_name=info.name,
-        pipeline_display_name=info.display_name,
+        pipeline_display_name=info.name,
         pipeline_version_name=f"{info.name}-{version}",
         pipeline_version_display_name=version,
         namespace=environment.server.namespace if environment and environment.server else None,

@@ -1,13 +1,14 @@
 """`python -m pipelines.server`: upload, submit, schedule and look, through kfp.Client.
 
 What calls a Kubeflow Pipelines server. The request comes as a JSON file and the answer goes into
-another; lines of progress go to stdout, behind `towerflow: `. A mistake or a failure is an answer
-too: one sentence, without tokens or cookies.
+another; lines of progress go to stdout, behind `towerflow: `. A mistake, conflict or failure is an
+answer too: one sentence, without tokens or cookies.
 """
 
 import argparse
 import json
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -39,7 +40,8 @@ def upload(server: Server, request: Json) -> Json:
     if there is not None and there.description != request["description"]:
         raise Refused(
             f"{server.endpoint}: pipeline {name} has a version {version} with other content, and "
-            "versions cannot be replaced (409); commit, or give another --version"
+            "versions cannot be replaced (409)",
+            "conflict",
         )
     if there is None:
         made = server.ask(
@@ -71,29 +73,40 @@ def submit(server: Server, request: Json) -> Json:
 
 def waited(server: Server, run_id: str, seconds: int | None) -> Json:
     """The end of a run, whose changes are told."""
-    get_run = server.client.runs.run_service_get_run
-    began = answered = time.monotonic()
+    answered = time.monotonic()
+    end = math.inf if seconds is None else answered + seconds
     states: dict[str, str] = {}
     pause = 0.5
     while True:
-        try:
-            run = server.ask("look at the run", get_run, run_id=run_id)
-            answered = time.monotonic()
-        except Refused as error:
-            if not error.passing or time.monotonic() - answered > PATIENCE_SECONDS:
-                raise
-            run = None
+        run = _look(server, run_id, answered)
         if run is not None:
-            for name, state in {**_task_states(run), "run": str(run.state)}.items():
-                if states.get(name) != state:
-                    states[name] = state
-                    tell(f"  {name}: {state.lower()}")
+            answered = time.monotonic()
+            _tell_changes(run, states)
             if run.state in ENDED:
                 return {"run_id": run_id, "state": str(run.state), "failed": failed_tasks(run)}
-        if seconds is not None and time.monotonic() - began > seconds:
+        remaining = end - time.monotonic()
+        if remaining <= 0:
             return {"run_id": run_id, "state": states.get("run", "unknown"), "failed": []}
-        time.sleep(pause)
+        time.sleep(min(pause, remaining))
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+def _look(server: Server, run_id: str, answered: float) -> Any | None:
+    """The run; None, while it is not long that the server last `answered`."""
+    try:
+        return server.ask("look at the run", server.client.runs.run_service_get_run, run_id=run_id)
+    except Refused as error:
+        if not error.passing or time.monotonic() - answered > PATIENCE_SECONDS:
+            raise
+        return None
+
+
+def _tell_changes(run: Any, states: dict[str, str]) -> None:
+    """Tell what is in another state than in `states`, and keep it there."""
+    for name, state in {**_task_states(run), "run": str(run.state)}.items():
+        if states.get(name) != state:
+            states[name] = state
+            tell(f"  {name}: {state.lower()}")
 
 
 def schedule(server: Server, request: Json) -> Json:
@@ -103,13 +116,27 @@ def schedule(server: Server, request: Json) -> Json:
     new one is ended: of two states that run, the one that was agreed before is the safer.
     """
     body = request["body"]
-    name = body["display_name"]
     body["pipeline_version_reference"] = server.reference(request["pipeline"], request["version"])
     body["experiment_id"] = server.experiment(create=True)
-    others = [
+    others = _of_its_name(server, body)
+    equal = next((one for one in others if _equal(one, body)), None)
+    new_id = equal.recurring_run_id if equal else _create_schedule(server, body)
+    old = [
+        one.recurring_run_id
+        for one in others
+        if one.status == "ENABLED" and one.recurring_run_id != new_id
+    ]
+    _disable_old(server, body["display_name"], new_id, old, made=equal is None)
+    return {"recurring_run_id": new_id, "new": equal is None, "disabled": old}
+
+
+def _of_its_name(server: Server, body: Json) -> list[Any]:
+    """The recurring runs that have the name of `body`, all of the same pipeline as it."""
+    name = body["display_name"]
+    found = [
         one for one in recurring_runs(server, body["experiment_id"]) if one.display_name == name
     ]
-    for one in others:
+    for one in found:
         pipeline = getattr(one.pipeline_version_reference, "pipeline_id", None)
         if pipeline != body["pipeline_version_reference"]["pipeline_id"]:
             raise Refused(
@@ -117,30 +144,30 @@ def schedule(server: Server, request: Json) -> Json:
                 "pipeline; give another --name",
                 "mistake",
             )
-    equal = next((one for one in others if _equal(one, body)), None)
-    new_id = equal and equal.recurring_run_id
-    if equal is None:
-        made = server.ask(
-            f"create schedule {name}",
-            server.client.recurring_runs.recurring_run_service_create_recurring_run,
-            look="schedules",
-            recurring_run=body,
-        )
-        new_id = made.recurring_run_id
-    old = [
-        one.recurring_run_id
-        for one in others
-        if one.status == "ENABLED" and one.recurring_run_id != new_id
-    ]
+    return found
+
+
+def _create_schedule(server: Server, body: Json) -> str:
+    """A recurring run; its id."""
+    made = server.ask(
+        f"create schedule {body['display_name']}",
+        server.client.recurring_runs.recurring_run_service_create_recurring_run,
+        look="schedules",
+        recurring_run=body,
+    )
+    return str(made.recurring_run_id)
+
+
+def _disable_old(server: Server, name: str, new_id: str, old: list[str], *, made: bool) -> None:
+    """End the old ones; if one cannot be ended, the new one too, where it was made just now."""
     for one in old:
         try:
             disable(server, one)
         except Refused as error:
-            told = _not_replaced(server, name, new_id, old, made=equal is None)
+            told = _not_replaced(server, name, new_id, old, made=made)
             raise Refused(
                 f"schedule {name}: the old one ({one}) could not be disabled ({error}); {told}"
             ) from None
-    return {"recurring_run_id": new_id, "new": equal is None, "disabled": old}
 
 
 def _not_replaced(server: Server, name: str, new_id: str, old: list[str], *, made: bool) -> str:

@@ -33,7 +33,8 @@ class Refused(Exception):  # noqa: N818 (reads better where it is caught)
 
     Args:
         sentence: for the user.
-        kind: mistake, if the user has to change something, or failure.
+        kind: mistake, if the user has to change something; conflict, if there is one of that
+            name already; or failure.
         passing: it may be gone when asked again.
     """
 
@@ -181,7 +182,8 @@ class Server:
                     "can make this account a contributor, or server.namespace is another"
                 )
             case 409:
-                return Refused(f"{where}there is one already (409), cannot {doing}{colon}")
+                said = f"{where}there is one already (409), cannot {doing}{colon}"
+                return Refused(said, "conflict")
             case int() if 300 <= status < 400:
                 return Refused(
                     f"{where}sent on to another page when asked to {doing} ({status}), as if "
@@ -250,7 +252,12 @@ class Server:
         )
 
     def experiment(self, *, create: bool) -> str | None:
-        """Id of the experiment."""
+        """Id of the experiment.
+
+        Args:
+            create: if there is none; and refuse one that is archived, where what starts would be
+                seen by nobody.
+        """
         name = self.settings["experiment"]
         api = self.client.experiments
         found = self.ask(
@@ -260,7 +267,14 @@ class Server:
             filter=_named(name),
         )
         if found.experiments:
-            return str(found.experiments[0].experiment_id)
+            there = found.experiments[0]
+            if create and there.storage_state == "ARCHIVED":
+                raise Refused(
+                    f"{self.endpoint}: experiment {name} is archived; restore it in the UI, or "
+                    "take another server.experiment",
+                    "mistake",
+                )
+            return str(there.experiment_id)
         if not create:
             return None
         made = self.ask(

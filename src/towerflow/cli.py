@@ -1,13 +1,13 @@
 """The command line: `towerflow run | compare | report | recommend | releases | submit | …`.
 
-The only place that reads the environment and that turns errors into exit codes:
-1 for a run that failed, 2 for a mistake in what was asked.
+The only place that turns errors into exit codes: 1 for a run that failed, 2 for a mistake in what
+was asked.
 """
 
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import torch
 import typer
@@ -39,21 +39,22 @@ from towerflow.cli_source import find_data
 from towerflow.cli_train_job import train_job
 from towerflow.embedding.devices import devices
 from towerflow.embedding.precision import AUTO, resolve_precision
-from towerflow.errors import InputError, StorageError
+from towerflow.errors import InputError, RunFailed, StorageError
 from towerflow.evaluation.gating import OPEN
 from towerflow.evaluation.metrics_file import EvaluationMetrics
 from towerflow.interactions.catalogue import CatalogueScope
 from towerflow.interactions.changes import Change
 from towerflow.interactions.filters import Repeats
 from towerflow.interactions.splits import FewShot, SplitKind
-from towerflow.local_run import RunFailed, run_pipeline
-from towerflow.recipes import DEFAULT_RECIPE, recipe_names
+from towerflow.local_run import run_pipeline
+from towerflow.recipes import DEFAULT_RECIPE, OWN_SEED, recipe_names
 from towerflow.run_display import run_display
 from towerflow.steps.gate import read_decision
-from towerflow.steps.train import OWN_SEED
 from towerflow.storage.artifact import read_manifest
 from towerflow.storage.filesystems import absolute
 from towerflow.summary import print_metrics, print_run
+
+TOLD: Final = (InputError, RunFailed, StorageError)  # in a sentence, without a traceback
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -267,17 +268,19 @@ def refresh(
     announce(f"{changes['items']:,} items are live in {root}: {numbers}")
 
 
+def exit_code(error: Exception) -> int:
+    """Of a process that ends with one of TOLD: 2 if the user has to change something."""
+    return 2 if isinstance(error, InputError) else 1
+
+
 def main() -> None:
     """Entry point."""
     transformers_logging.disable_progress_bar()
     try:
         app()
-    except InputError as error:
+    except TOLD as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except (RunFailed, StorageError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(exit_code(error))
 
 
 if __name__ == "__main__":

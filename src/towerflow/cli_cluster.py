@@ -4,7 +4,7 @@ import json
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -13,13 +13,14 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from towerflow.cli_environment import Env, required_environment
 from towerflow.cli_output import announce, console
-from towerflow.cluster.asking import ServerFailed, ask
+from towerflow.cluster.asking import Conflict, ServerFailed, ask
 from towerflow.cluster.cron import Cron
 from towerflow.cluster.environment import environment_file
-from towerflow.cluster.parameters import CompiledPipeline, read_arguments
+from towerflow.cluster.parameters import Arguments, CompiledPipeline, read_arguments
 from towerflow.cluster.requests import (
     RunsRequest,
     ScheduleRequest,
@@ -35,6 +36,7 @@ from towerflow.cluster.versions import DIRTY, commit_version
 from towerflow.errors import InputError
 from towerflow.local_run import compile_pipelines
 from towerflow.progress import clock
+from towerflow.recipes import load_recipe
 
 MINUTE: Final = "%Y-%m-%d %H:%M"
 SHOWN_TIMES: Final = 3
@@ -63,7 +65,10 @@ def upload(
     ] = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Compile the pipelines and upload each as a new version."""
+    """Compile the pipelines and upload each as a new version.
+
+    A version that is there already with other content stays as it is; the others are uploaded.
+    """
     server = _server(env)
     version = version or commit_version()
     if version.endswith(DIRTY):
@@ -75,11 +80,7 @@ def upload(
         if dry_run:
             _show(server, *requests.values())
             return
-        for name, request in requests.items():
-            answer = ask(server, request, announce)
-            told = "uploaded" if answer["new"] else "is there already, with the same content"
-            page = f"pipelines/details/{answer['pipeline_id']}/version/{answer['version_id']}"
-            announce(f"{name} {version}: {told}: {server.link(page)}")
+        _upload_each(server, requests, version)
 
 
 def submit(
@@ -120,11 +121,10 @@ def submit(
         raise InputError("--timeout", expected="--wait beside it", found="none")
     with _compiled(env, [pipeline]) as packages:
         compiled = CompiledPipeline.read(packages[pipeline])
-    arguments = compiled.arguments(read_arguments(params) if params else {}, param or [])
     request = submit_request(
         server,
         compiled,
-        arguments,
+        _arguments(compiled, params, param),
         run_name=run_name or f"{pipeline} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
         version=pinned_version or None,
         uploaded=uploaded or bool(pinned_version),
@@ -166,22 +166,22 @@ def schedule(
     request = schedule_request(
         server,
         compiled,
-        compiled.arguments(read_arguments(params) if params else {}, param or []),
+        _arguments(compiled, params, param),
         name=name or pipeline,
         cron=times,
         version=pinned_version or None,
         catch_up=catch_up,
         enabled=not disabled,
     )
-    if dry_run:
-        _show(server, request)
-        return
     if skipped := compiled.cached_at_the_start():
         _warn(
             f"each run has the same arguments, so that KFP's cache skips {', '.join(skipped)} from "
             f"the second on; steps.<step>.caching: false in {environment_file(env)} makes it read "
             "anew"
         )
+    if dry_run:
+        _show(server, request)
+        return
     answer = ask(server, request, announce)
     told = "created" if answer["new"] else "is there already, nothing changed"
     page = f"recurringrun/details/{answer['recurring_run_id']}"
@@ -202,17 +202,16 @@ def schedules(
     """
     server = _server(env)
     answer = ask(server, SchedulesRequest(disable=disable), announce)
-    table = Table("name", "state", "cron", "next, UTC", "version", "id")
+    table = Table("name", "state", "cron", "next, UTC")
     for one in answer["schedules"]:
-        table.add_row(
-            one["name"],
-            "enabled" if one["enabled"] else "disabled",
-            one["cron"],
-            _next_of(one["cron"]) if one["enabled"] else "",
-            one["pinned"] or "latest",
-            one["id"],
-        )
+        state = "enabled" if one["enabled"] else "disabled"
+        following = _next_of(one["cron"]) if one["enabled"] else ""
+        _add(table, one["name"], state, one["cron"], following)
     console.print(table)
+    # In lines of their own: in a table a narrow terminal would cut ids off.
+    for one in answer["schedules"]:
+        page = f"recurringrun/details/{one['id']}"
+        announce(f"{one['name']}: version {one['pinned'] or 'latest'}: {server.link(page)}")
 
 
 def runs(
@@ -224,12 +223,12 @@ def runs(
     server = _server(env)
     name = ""
     if pipeline:
-        with _compiled(env, [pipeline]) as packages:
+        with _compiled("", [pipeline]) as packages:  # for its name alone: images are not needed
             name = CompiledPipeline.read(packages[pipeline]).name
     answer = ask(server, RunsRequest(limit=limit, pipeline=name), announce)
     table = Table("run", "state", "started, UTC", "took")
     for run in answer["runs"]:
-        table.add_row(run["name"], run["state"].lower(), *_duration(run))
+        _add(table, run["name"], run["state"].lower(), *_duration(run))
     console.print(table)
     for run in answer["runs"]:
         page = f"runs/details/{run['run_id']}"
@@ -263,12 +262,51 @@ def _compiled(env: str, names: list[str]) -> Iterator[dict[str, Path]]:
         yield {name: there[name] for name in names or there}
 
 
+def _arguments(compiled: CompiledPipeline, file: Path | None, texts: list[str] | None) -> Arguments:
+    """What --params and --param say, with recipes that a run could be made with."""
+    found = compiled.arguments(read_arguments(file) if file else {}, texts or [])
+    for name in ("recipe", "recipes"):
+        given = found.get(name, [])
+        for recipe in given if isinstance(given, list) else [given]:
+            try:
+                load_recipe(str(recipe))
+            except InputError as error:
+                told = str(error).removeprefix("recipe: ")
+                raise InputError.told(f"parameter {name}: {told}") from None
+    return found
+
+
+def _upload_each(server: Server, requests: dict[str, UploadRequest], version: str) -> None:
+    """Upload what can be, and say at the end what could not."""
+    conflicts = []
+    for name, request in requests.items():
+        try:
+            answer = ask(server, request, announce)
+        except Conflict as error:
+            conflicts.append(name)
+            announce(f"{name} {version}: not uploaded: {error}")
+            continue
+        told = "uploaded" if answer["new"] else "is there already, with the same content"
+        page = f"pipelines/details/{answer['pipeline_id']}/version/{answer['version_id']}"
+        announce(f"{name} {version}: {told}: {server.link(page)}")
+    if conflicts:
+        raise ServerFailed(
+            f"version {version} of {', '.join(conflicts)} is another on the server, and versions "
+            "cannot be replaced (409); commit, or give another --version"
+        )
+
+
+def _add(table: Table, *cells: str) -> None:
+    """A row of what the server says, in which brackets are no markup."""
+    table.add_row(*map(Text, cells))
+
+
 def _show(server: Server, *requests: UploadRequest | SubmitRequest | ScheduleRequest) -> None:
     calls = [call.shown() for request in requests for call in request.calls(server)]
     print(json.dumps({"endpoint": server.endpoint, "requests": calls}, indent=2))
 
 
-def _announcer(server: Server) -> Any:
+def _announcer(server: Server) -> Callable[[str], None]:
     """Adds the address to the line that names the run."""
 
     def tell(line: str) -> None:

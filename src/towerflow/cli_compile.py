@@ -8,6 +8,7 @@ import typer
 from towerflow.cli_environment import Env
 from towerflow.cli_output import announce
 from towerflow.cluster.environment import environment_file
+from towerflow.errors import InputError
 from towerflow.local_run import compile_pipelines
 
 BUILD: Final = Path("build")
@@ -40,6 +41,10 @@ def compile_(
     Images are taken from TOWERFLOW_CPU_IMAGE and TOWERFLOW_GPU_IMAGE, else from the environment.
     Without an environment nothing is asked of Kubernetes.
     """
+    if version and not kubernetes_manifest_format:
+        raise InputError(
+            "--version", expected="--kubernetes-manifest-format beside it", found="none"
+        )
     folder = output or build_folder(env)
     for path in compile_pipelines(
         folder, env=env, manifests=kubernetes_manifest_format, version=version

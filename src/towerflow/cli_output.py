@@ -14,4 +14,4 @@ console = Console(highlight=False)
 
 def announce(line: str) -> None:
     """Print a line of progress at once."""
-    console.print(line, markup=False, soft_wrap=True)
+    console.print(line, markup=False, emoji=False, soft_wrap=True)

@@ -11,8 +11,7 @@ import torch.distributed as dist
 import typer
 
 from towerflow.cli_recipe import resolve_recipe
-from towerflow.recipes import DEFAULT_RECIPE
-from towerflow.steps.train import OWN_SEED
+from towerflow.recipes import DEFAULT_RECIPE, OWN_SEED
 from towerflow.steps.train import train as train_step
 from towerflow.training.launch import process_group
 

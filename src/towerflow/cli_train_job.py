@@ -14,8 +14,7 @@ from towerflow.cli_recipe import resolve_recipe
 from towerflow.cli_train import InitialModel, Seed
 from towerflow.cluster.train_job import JobKind, TrainingJob, left_to_runtime, render
 from towerflow.errors import InputError
-from towerflow.recipes import DEFAULT_RECIPE, load_recipe
-from towerflow.steps.train import OWN_SEED
+from towerflow.recipes import DEFAULT_RECIPE, OWN_SEED, load_recipe
 from towerflow.storage.files import write_text
 
 

@@ -18,7 +18,7 @@ from typing import IO, Final
 
 from towerflow.cluster.environment import Environment, environment_file
 from towerflow.docker_images import image_ids
-from towerflow.errors import InputError, StorageError
+from towerflow.errors import InputError, RunFailed, StorageError
 from towerflow.progress import clock
 from towerflow.storage.files import files_under
 from towerflow.storage.filesystems import content_version
@@ -42,10 +42,6 @@ _TAIL_LINES: Final = 15
 _USERS_MISTAKE: Final = 2  # exit code of a process that told a sentence
 
 
-class RunFailed(RuntimeError):  # noqa: N818 (reads better where it is caught)
-    """A task failed, and not by a mistake of the user's."""
-
-
 def compile_pipelines(
     output: Path,
     images: Mapping[str, str] | None = None,
@@ -66,8 +62,7 @@ def compile_pipelines(
         InputError: the environment or its images are not what they should be.
         RunFailed: kfp does not compile them.
     """
-    command = [sys.executable, "-m", "pipelines", "compile", "--output", str(output)]
-    command += [f"--env={env}", f"--version={version}"]  # a value may begin with a dash
+    command = _command("compile", output=output, env=env, version=version)
     command += ["--kubernetes-manifest-format"] if manifests else []
     done = subprocess.run(
         command,
@@ -108,42 +103,58 @@ def run_pipeline(
     images = _local_images(env)
     compile_pipelines(work, images, env)
     with tempfile.TemporaryDirectory() as temporary:
+        # TMPDIR: kfp leaves a folder a task behind, which goes with ours.
+        environment = {**os.environ, **images, "TMPDIR": temporary, "PYTHONUNBUFFERED": "1"}
         arguments_file = Path(temporary) / "arguments.json"
         outputs_file = Path(temporary) / "outputs.json"
         arguments_file.write_text(json.dumps(arguments), "utf-8")
-        command = [
-            sys.executable,
-            "-m",
-            "pipelines",
+        command = _command(
             "run",
-            "--yaml",
-            str(work / f"{pipeline}.yaml"),
-        ]
-        command += ["--arguments", str(arguments_file), "--outputs", str(outputs_file)]
-        command += ["--work", str(work / "kfp"), "--env", env]
-        # TMPDIR: kfp leaves a folder a task behind, which goes with ours.
-        environment = {**os.environ, **images, "TMPDIR": temporary, "PYTHONUNBUFFERED": "1"}
-        log_path = work / "run.log"
-        with (
-            log_path.open("w", encoding="utf-8") as log,
-            subprocess.Popen(
-                command,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                env=environment,
-            ) as process,
-        ):
-            assert process.stdout is not None, "asked for a pipe"
-            account = Account(announce)
-            account.follow(process.stdout, log)
-        if process.returncode == _USERS_MISTAKE:
-            raise InputError.told(account.tail[-1].removeprefix("error: "))
-        if process.returncode:
-            account.raise_failure(log_path)
+            yaml=work / f"{pipeline}.yaml",
+            arguments=arguments_file,
+            outputs=outputs_file,
+            work=work / "kfp",
+            env=env,
+        )
+        _run_compiled(command, environment, work / "run.log", announce)
         outputs: dict[str, str] = json.loads(outputs_file.read_text("utf-8"))
         return outputs
+
+
+def _command(name: str, **values: object) -> list[str]:
+    """A command of `python -m pipelines`; a value may begin with a dash, hence the sign."""
+    options = [f"--{key}={value}" for key, value in values.items()]
+    return [sys.executable, "-m", "pipelines", name, *options]
+
+
+def _run_compiled(
+    command: list[str], environment: Mapping[str, str], log_path: Path, announce: Announce
+) -> None:
+    """Run a pipeline to its end, with an account of it.
+
+    Raises:
+        InputError: a mistake of the user's, before or in a step.
+        StorageError: a store failed for too long.
+        RunFailed: a step failed otherwise.
+    """
+    account = Account(announce)
+    with (
+        log_path.open("w", encoding="utf-8") as log,
+        subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=environment,
+        ) as process,
+    ):
+        assert process.stdout is not None, "asked for a pipe"
+        account.follow(process.stdout, log)
+    if process.returncode == _USERS_MISTAKE:
+        raise InputError.told(account.tail[-1].removeprefix("error: "))
+    if process.returncode:
+        account.raise_failure(log_path)
 
 
 def _local_images(env: str) -> dict[str, str]:

@@ -1,16 +1,15 @@
 """`towerflow upload | submit | schedule | schedules | runs`, against the stand-in."""
 
 import json
+import re
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
-import kfp_server_api as api
 import pytest
 
-from tests.cluster.conftest import PARAMS, Cli, WriteEnvironment, failed, passed
-from tests.cluster.kfp_server import Fault, KfpServer
+from tests.cluster.conftest import PARAMS, Cli, WriteEnvironment, failed, passed, state
+from tests.cluster.kfp_server import KfpServer
 from towerflow.cluster.versions import commit_version
 
 RETRAIN = "towerflow-retrain"
@@ -50,12 +49,24 @@ def test_the_same_version_again_is_no_error(cli: Cli, kfp: KfpServer) -> None:
     assert len(kfp.versions) == 1
 
 
-def test_a_version_is_not_replaced(cli: Cli, kfp: KfpServer, packages: list[Path]) -> None:
-    upload(cli)
+def test_a_version_is_not_replaced_and_the_others_are_uploaded(cli: Cli, kfp: KfpServer) -> None:
+    """As when an upload ended half-way, and what is built again has other content."""
+    upload(cli, pipeline="refresh_items")
     [version] = kfp.versions.values()
     version.description = "towerflow upload, sha256:other"
-    told = failed(cli("upload", "--pipeline", "retrain", "--version", "v1"), 1)
-    assert "a version v1 with other content, and versions cannot be replaced (409)" in told
+    done = cli("upload", "--version", "v1")
+    assert failed(done, 1) == (
+        "error: version v1 of refresh_items is another on the server, and versions cannot be "
+        "replaced (409); commit, or give another --version"
+    )
+    lines = done.output.splitlines()
+    assert [line.partition(": http")[0] for line in lines[:-1]] == [
+        "retrain v1: uploaded",
+        "refresh_items v1: not uploaded",
+        "compare_models v1: uploaded",
+    ]
+    assert "has a version v1 with other content" in lines[1]
+    assert len(kfp.versions) == 3
 
 
 def test_submit_compiles_and_sends(kfp: KfpServer, write_environment: WriteEnvironment) -> None:
@@ -115,6 +126,43 @@ def test_mistakes_are_told_before_anybody_is_asked(
     assert kfp.received == []
 
 
+@pytest.mark.parametrize(
+    "command", [("submit",), ("submit", "--dry-run"), ("schedule", "--cron", "@daily")]
+)
+@pytest.mark.parametrize(
+    ("pipeline", "given", "told"),
+    [
+        ("retrain", "recipe=leran", "error: parameter recipe: expected content-mean or ease or"),
+        ("retrain", "recipe={description: x}", "parameter recipe: the recipe given as text: model"),
+        ("compare_models", 'recipes=["learn", "leran"]', "error: parameter recipes: expected"),
+        ("compare_models", "recipes=[1]", "found '1'"),
+    ],
+)
+def test_a_recipe_is_checked_before_anybody_is_asked(
+    cli: Cli, kfp: KfpServer, command: tuple[str, ...], pipeline: str, given: str, told: str
+) -> None:
+    """Rather than on the cluster, after everything was embedded."""
+    required = PARAMS if pipeline == "retrain" else PARAMS[:-2]  # without release_root
+    done = cli(*command, "--pipeline", pipeline, *required, "--param", given)
+    assert told in failed(done, 2)
+    assert kfp.received == []
+
+
+def test_nothing_starts_in_an_archived_experiment(cli: Cli, kfp: KfpServer) -> None:
+    upload(cli)
+    passed(cli(*SUBMIT))
+    [experiment] = kfp.experiments.values()
+    experiment.storage_state = "ARCHIVED"
+    writes = len(kfp.writes)
+    for command in (SUBMIT, (*SCHEDULE, NIGHTLY)):
+        told = failed(cli(*command), 2)
+        assert "experiment nightly is archived; restore it in the UI, or take another" in told
+    assert len(kfp.writes) == writes
+    passed(cli("runs"))
+    experiment.storage_state = "AVAILABLE"
+    passed(cli(*SUBMIT))
+
+
 def test_missing_and_unknown_names(cli: Cli, kfp: KfpServer) -> None:
     told = failed(cli("submit", "--pipeline", "retrain"), 2)
     assert "none of data_version, embedding_store, encoder" in told
@@ -124,7 +172,8 @@ def test_missing_and_unknown_names(cli: Cli, kfp: KfpServer) -> None:
 
 
 def test_arguments_of_a_file(cli: Cli, kfp: KfpServer, tmp_path: Path) -> None:
-    (tmp_path / "my.yaml").write_text("a: recipe\n")
+    recipe = "extends: learn\ndescription: Mine.\n"
+    (tmp_path / "my.yaml").write_text(recipe)
     (tmp_path / "params.yaml").write_text("seed: 3\nl2: 'true'\nslice_columns: [genre]\n")
     passed(
         cli(
@@ -135,50 +184,7 @@ def test_arguments_of_a_file(cli: Cli, kfp: KfpServer, tmp_path: Path) -> None:
     )
     given = kfp.writes[-1].body["runtime_config"]["parameters"]
     names = ("seed", "l2", "slice_columns", "recipe", "prompt")
-    assert [given[name] for name in names] == [4, "true", ["genre"], "a: recipe\n", "@home"]
-
-
-def state(name: str, task: str = "", error: str = "") -> object:
-    """Makes a run be in a state, and a task in it and in the DAG around it."""
-
-    def change(run: api.V2beta1Run) -> None:
-        run.state = name
-        status = api.GoogleRpcStatus(message=error) if error else None
-        details = [
-            api.V2beta1PipelineTaskDetail(task_id="1", display_name="root", state=name),
-            api.V2beta1PipelineTaskDetail(
-                task_id="2", parent_task_id="1", display_name=task, state=name, error=status
-            ),
-        ]
-        run.run_details = api.V2beta1RunDetails(task_details=details)
-        run.finished_at = datetime.now(UTC) if name in ("FAILED", "SUCCEEDED") else None
-
-    return change
-
-
-def test_wait_tells_changes_and_success(cli: Cli, kfp: KfpServer) -> None:
-    kfp.script = [state("RUNNING", "train"), state("SUCCEEDED", "train")]  # type: ignore[list-item]
-    lines = passed(cli(*SUBMIT, "--wait")).splitlines()
-    assert lines[0].startswith("run run-2: http")
-    assert "  task train: running" in lines
-    assert lines[-1] == "  run: succeeded"
-
-
-def test_wait_names_the_task_that_failed(cli: Cli, kfp: KfpServer) -> None:
-    kfp.script = [state("FAILED", "train", "OOMKilled\nmore")]  # type: ignore[list-item]
-    told = failed(cli(*SUBMIT, "--wait"), 1)
-    assert told == "error: run run-2 failed: train: OOMKilled"
-
-
-def test_wait_outlives_a_server_that_is_away(cli: Cli, kfp: KfpServer) -> None:
-    kfp.script = [state("SUCCEEDED", "train")]  # type: ignore[list-item]
-    kfp.faults = [Fault("GET .*/runs/run-", 503, times=5)]
-    assert "run: succeeded" in passed(cli(*SUBMIT, "--wait"))
-
-
-def test_wait_ends_in_time(cli: Cli, kfp: KfpServer) -> None:
-    told = failed(cli(*SUBMIT, "--wait", "--timeout", "1"), 1)
-    assert told == "error: run run-2 is pending after --timeout, and goes on"
+    assert [given[name] for name in names] == [4, "true", ["genre"], recipe, "@home"]
 
 
 def test_runs_tell_what_failed(cli: Cli, kfp: KfpServer) -> None:
@@ -186,13 +192,33 @@ def test_runs_tell_what_failed(cli: Cli, kfp: KfpServer) -> None:
     for number in (1, 2, 3):
         passed(cli(*SUBMIT, "--run-name", f"run {number}"))
     change = state("FAILED", "train", "CUDA out of memory\nand so on")
-    change(kfp.runs["run-3"])  # type: ignore[operator]
+    change(kfp.runs["run-3"])
     told = passed(cli("runs", "--limit", "2"))
     assert f"run 2: {kfp.url}/#/runs/details/run-3\n  train: CUDA out of memory\n" in told
     assert "run 3" in told
     assert "run 1" not in told
     assert "run 1" in passed(cli("runs", "--pipeline", "retrain"))
     assert "run 1" not in passed(cli("runs", "--pipeline", "refresh_items"))
+
+
+NAMES = ["odd [/x] run", "[bold]n [/b]", ":cat: [link=http://x]y"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_is_no_markup(cli: Cli, kfp: KfpServer, name: str) -> None:
+    upload(cli)
+    passed(cli(*SUBMIT, "--run-name", name))
+    passed(cli(*SCHEDULE, NIGHTLY, "--name", name))
+    for command in ("runs", "schedules"):
+        assert f"│ {name} " in passed(cli(command))
+
+
+def test_runs_are_listed_without_images(cli: Cli, write_environment: WriteEnvironment) -> None:
+    file = write_environment()
+    text = re.sub("^images: .*$", "images: {}", file.read_text("utf-8"), flags=re.MULTILINE)
+    file.write_text(text, "utf-8")
+    passed(cli("runs", "--pipeline", "retrain", env=file))
+    assert "images.cpu: expected an image" in failed(cli(*SUBMIT, env=file), 2)
 
 
 def test_runs_tell_when_older_ones_were_not_looked_at(cli: Cli, kfp: KfpServer) -> None:
@@ -225,7 +251,7 @@ def test_a_pinned_schedule_that_catches_up_later(cli: Cli, kfp: KfpServer) -> No
     assert body["pipeline_version_reference"]["pipeline_version_id"] == "version-2"
     assert (body["no_catchup"], body["mode"]) == (False, "DISABLE")
     assert body["trigger"]["cron_schedule"]["cron"] == "0 0 0 * * *"
-    assert "v1" not in passed(cli("schedules"))  # the id of the version
+    assert "retrain: version version-2: http" in passed(cli("schedules"))
 
 
 def test_an_equal_schedule_stays(cli: Cli, kfp: KfpServer) -> None:
@@ -255,6 +281,12 @@ def test_schedules_are_listed_and_stopped(cli: Cli, kfp: KfpServer) -> None:
     upload(cli)
     passed(cli(*SCHEDULE, NIGHTLY))
     assert "enabled" in passed(cli("schedules"))
+    one = kfp.recurring_runs["recurring-4"]
+    one.recurring_run_id, one.pipeline_version_reference.pipeline_version_id = "i" * 36, "v" * 36
+    narrow = passed(cli("schedules", variables={"COLUMNS": "40"})).splitlines()
+    page = f"{kfp.url}/#/recurringrun/details/{'i' * 36}"
+    assert narrow[-1] == f"retrain: version {'v' * 36}: {page}"
+    one.recurring_run_id = "recurring-4"
     told = passed(cli("schedules", "--disable", "retrain"))
     assert "disabled recurring-4" in told
     assert kfp.recurring_runs["recurring-4"].status == "DISABLED"
@@ -292,7 +324,9 @@ def test_a_dry_run_asks_nobody_and_shows_what_is_sent(
 ) -> None:
     upload(cli)
     already = len(kfp.received), len(kfp.writes)
-    shown = passed(cli(*command, "--dry-run"))
+    dry = cli(*command, "--dry-run")
+    passed(dry)
+    shown = dry.stdout
     assert len(kfp.received) == already[0]
     passed(cli(*command))
     expected = [call for call in sent_as(kfp, shown) if ":disable" not in str(call["path"])]
@@ -304,6 +338,12 @@ def test_a_dry_run_asks_nobody_and_shows_what_is_sent(
         assert one.query == call.get("query", {})
         if "file" not in call:
             assert one.body == call.get("body")
+
+
+def test_a_dry_run_warns_beside_its_json(cli: Cli) -> None:
+    done = cli(*SCHEDULE, NIGHTLY, "--dry-run")
+    assert "warning: each run has the same arguments, so that KFP's cache" in done.stderr
+    assert json.loads(done.stdout)["requests"]
 
 
 def test_an_environment_without_a_server(cli: Cli, tmp_path: Path) -> None:

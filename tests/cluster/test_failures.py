@@ -139,6 +139,7 @@ def test_refusals(cli: Cli, kfp: KfpServer, status: int, code: int, told: str) -
     assert sum(one.path.endswith("/runs") for one in kfp.received) == 1
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     ("what", "told"), [("hang", "Read timed out"), ("break", "Connection aborted"), (503, "503")]
 )
@@ -150,6 +151,7 @@ def test_a_run_is_not_doubled(cli: Cli, kfp: KfpServer, what: str | int, told: s
     assert len(kfp.runs) == 1
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("what", [429, 502, 503, 504, "break", "hang"])
 def test_what_only_reads_is_tried_again(cli: Cli, kfp: KfpServer, what: str | int) -> None:
     kfp.faults = [Fault("GET .*/experiments", what, times=2)]
@@ -157,6 +159,7 @@ def test_what_only_reads_is_tried_again(cli: Cli, kfp: KfpServer, what: str | in
     assert sum(one.path.endswith("/experiments") for one in kfp.received) == 3
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_server_that_never_answers(cli: Cli, kfp: KfpServer) -> None:
     kfp.faults = [Fault("GET", "hang")]
     told = failed(cli("runs"), 1)
@@ -232,8 +235,9 @@ def test_our_own_mistakes_quote_nothing(
 
 def test_a_version_that_another_uploaded_meanwhile(cli: Cli, kfp: KfpServer) -> None:
     kfp.faults = [Fault("POST .*upload_version", 409)]
-    told = failed(cli("upload", "--pipeline", "retrain", "--version", "v1"), 1)
-    assert "there is one already (409), cannot upload version v1" in told
+    done = cli("upload", "--pipeline", "retrain", "--version", "v1")
+    assert "version v1 of retrain is another on the server" in failed(done, 1)
+    assert "there is one already (409), cannot upload version v1" in done.output
     # What was done is taken up again.
     kfp.faults = []
     passed(cli("upload", "--pipeline", "retrain", "--version", "v1"))

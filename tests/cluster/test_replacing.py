@@ -56,6 +56,7 @@ def test_a_schedule_that_was_made_without_an_answer_is_found_again(
     assert statuses(kfp) == {OLD: "DISABLED", NEW: "ENABLED"}
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     ("what", "times", "second"),
     [
@@ -80,6 +81,7 @@ def test_an_old_one_that_was_ended_without_an_answer_is_ended(
     assert set(after.values()) == {"DISABLED"}
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("what", ["hang", 429, 503])
 def test_what_passes_is_tried_again(cli: Cli, kfp: KfpServer, what: Any) -> None:
     first(cli, kfp)
@@ -125,6 +127,7 @@ def test_the_new_one_stays_if_nobody_says_what_became_of_the_old_one(
     assert statuses(kfp) == {OLD: "DISABLED", NEW: "ENABLED"}
 
 
+@pytest.mark.usefixtures("impatient")
 def test_the_new_one_that_went_without_an_answer_is_told_as_off(cli: Cli, kfp: KfpServer) -> None:
     first(cli, kfp)
     kfp.faults = [

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from kfp.local import docker_task_handler
 
+from pipelines.compiling import PIPELINES, pipeline
 from pipelines.containers import READ, WRITTEN, Containers, _local
 from towerflow.cluster.environment import Environment
 
@@ -30,6 +31,15 @@ def test_local_files_folders_and_the_folders_above_globs_are_found() -> None:
     }
     assert _local(arguments, READ) == [Path("/data/items.jsonl"), Path("/data/logs")]
     assert _local(arguments, WRITTEN) == [Path("/releases")]
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_what_is_mounted_are_parameters(name: str) -> None:
+    parameters = pipeline(name).pipeline_spec.root.input_definitions.parameters
+    mentioned = {*READ, *WRITTEN} & set(parameters)
+    assert mentioned >= {"items", "interactions", "encoder", "embedding_store"}
+    if name == "retrain":
+        assert mentioned == {*READ, *WRITTEN}
 
 
 def test_inputs_are_read_only_and_roots_are_writable() -> None:

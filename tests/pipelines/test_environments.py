@@ -18,14 +18,14 @@ from kfp.kubernetes.kubernetes_executor_config_pb2 import KubernetesExecutorConf
 from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec, PlatformSpec
 
 from pipelines.compiling import PIPELINES
-from tests.pipelines.pods import Json, pods, violations
+from tests.pipelines.pods import Json, pods
+from tests.pod_security import KUBERNETES, violations
 from towerflow.cluster.environment import Environment, environment_file
-from towerflow.cluster.parameters import LARGEST
+from towerflow.cluster.parameters import MAX_BYTES
 from towerflow.recipes import recipe_names
 
 ENVIRONMENTS = ("local", "dev", "prod")
 EACH = [(env, name) for env in ENVIRONMENTS for name in PIPELINES]
-KUBERNETES = "1.36"
 LARGEST_YAML = 200_000  # bytes; a workflow of Argo's holds it and has to fit into etcd
 IMAGES = {
     f"TOWERFLOW_{kind}_IMAGE": f"registry.example.com/towerflow-{kind.lower()}@sha256:{'ab' * 32}"
@@ -74,9 +74,14 @@ def test_both_documents_are_what_kfps_protobufs_say(compiled: Path, env: str, na
     assert set(configs) == set(spec["deploymentSpec"]["executors"])
     for config in configs.values():
         json_format.ParseDict(config, KubernetesExecutorConfig())
-    config["activeDeadline"] = "1"
+
+
+def test_a_field_that_kfp_does_not_know_is_found(compiled: Path) -> None:
+    _, platform = documents(compiled, "prod", "retrain")
+    configs = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    train = {**configs["exec-train"], "activeDeadline": "1"}
     with pytest.raises(json_format.ParseError, match="no field named"):
-        json_format.ParseDict(config, KubernetesExecutorConfig())
+        json_format.ParseDict(train, KubernetesExecutorConfig())
 
 
 @pytest.mark.parametrize(("env", "name"), EACH)
@@ -125,7 +130,7 @@ def largest(spec: Json) -> dict[str, Any]:
 @pytest.mark.parametrize("name", PIPELINES)
 def test_large_arguments_are_still_taken_by_the_server(compiled: Path, name: str) -> None:
     spec, _ = documents(compiled, "prod", name)
-    assert len(json.dumps(largest(spec)).encode()) < LARGEST
+    assert len(json.dumps(largest(spec)).encode()) < MAX_BYTES
 
 
 @pytest.mark.parametrize(("env", "name"), EACH)
