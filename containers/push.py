@@ -28,8 +28,10 @@ def push(registry: str, revision: str, kind: str) -> str:
     known = docker("image", "inspect", "--format", '{{join .RepoDigests " "}}', image).split()
     # Docker shortens the name of its own hub's repositories, and lists those of other registries.
     name = "/".join(repository.split("/")[-2:])
-    digest = next(one.rpartition("@")[2] for one in known if one.rpartition("@")[0].endswith(name))
-    return f"{repository}@{digest}"
+    ours = [one.rpartition("@")[2] for one in known if one.rpartition("@")[0].endswith(name)]
+    if not ours:
+        sys.exit(f"docker push {image} ended well, but Docker knows no digest of it")
+    return f"{repository}@{ours[0]}"
 
 
 def main(registry: str, revision: str, kinds: list[str]) -> None:
