@@ -58,7 +58,7 @@ def run_in_containers(env: str, arguments: Mapping[str, Any], root: Path) -> loc
         if not path.exists() or path == Path("/"):
             found = "the whole disk" if path.exists() else "none"
             raise InputError(path, expected="a file or folder to show containers", found=found)
-    client = docker.from_env()
+    client = docker.from_env(timeout=600)  # seconds: it may be building, too
     containers = Containers(environment, client.info().get("SecurityOptions", []))
     written = [root, *_local(arguments, WRITTEN)]
     for folder in written:
@@ -168,6 +168,8 @@ class Containers:
             for chunk in container.logs(stream=True, follow=True):
                 print(chunk.decode(errors="replace"), end="")
             code: int = container.wait()["StatusCode"]
+            watch.cancel()
+            watch.join()  # what it did is told below
             container.reload()
             if code:
                 print(f"\n{step} {_reason(container, settings, code, out_of_time.is_set())}")

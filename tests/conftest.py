@@ -28,8 +28,20 @@ for _name in [name for name in os.environ if name.startswith("TOWERFLOW_")]:
     if _name != "TOWERFLOW_TEST_IMAGE":
         del os.environ[_name]
 
-# Consoles take it when they are made, for good; pytest's workers set it to their own width.
-os.environ.pop("COLUMNS", None)
+# Consoles take these when they are made, for good; pytest's workers set the first themselves.
+for _name in (
+    "COLUMNS",
+    "FORCE_COLOR",
+    "GITHUB_ACTIONS",
+    "NO_COLOR",
+    "PY_COLORS",
+    "TERMINAL_WIDTH",
+):
+    os.environ.pop(_name, None)
+
+# Servers of the tests are on this machine, which no proxy reaches.
+for _name in ("NO_PROXY", "no_proxy"):
+    os.environ[_name] = ",".join(filter(None, [os.environ.get(_name), "127.0.0.1", "localhost"]))
 
 # Repeatable; and a slow or busy machine is not a failure of the code: the first use of text alone
 # builds a table of all characters, which takes seconds on a fresh clone.

@@ -34,7 +34,7 @@ def progress(what: str, total: int, unit: str) -> Iterator[Advance]:
 
     >>> with progress("embed items", 2, "items") as advance:
     ...     advance(2)
-    towerflow: embed items: 2/2 items, ... items/s, done in 0:00
+    towerflow: embed items: 2/2 items, ... items/s, done in ...
     """
     if sys.stdout.isatty():
         with _bar(what, total, unit) as advance:

@@ -168,10 +168,10 @@ def test_a_server_that_never_answers(cli: Cli, kfp: KfpServer) -> None:
 
 
 def test_nobody_listens(cli: Cli, write_environment: WriteEnvironment) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        endpoint = f"http://127.0.0.1:{free.getsockname()[1]}"
-    told = failed(cli("runs", env=write_environment(endpoint=endpoint)), 1)
+    with socket.socket() as taken:  # so that nobody else does
+        taken.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        told = failed(cli("runs", env=write_environment(endpoint=endpoint)), 1)
     assert "no answer" in told
     assert "Connection refused" in told
     assert "not known" not in told

@@ -21,7 +21,7 @@ def image() -> str:
 @pytest.fixture(scope="session")
 def client(image: str) -> Iterator[Any]:
     """Docker; that it does not run is no reason to skip what was asked for."""
-    found = docker.from_env()
+    found = docker.from_env(timeout=600)
     assert found.ping()
     yield found
     found.close()

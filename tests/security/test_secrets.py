@@ -84,7 +84,8 @@ def test_compiled_pipelines_and_the_code_have_none(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     compiled = compile_pipelines(tmp_path)
     folders = ("src", "components", "pipelines", "containers", "docs", "benchmarks")
-    sources = [path for folder in folders for path in (root / folder).rglob("*") if path.is_file()]
+    found = [path for folder in folders for path in (root / folder).rglob("*")]
+    sources = [path for path in found if path.is_file() and "__pycache__" not in path.parts]
     assert len(compiled) == 3
     for path in [*compiled, *sources]:
         assert found_in(path.read_bytes()) == [], path

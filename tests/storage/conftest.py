@@ -117,7 +117,7 @@ def gcs_client(url: str) -> storage.Client:
     return storage.Client("test", credentials=AnonymousCredentials(), client_options=options)
 
 
-def wait_for(url: str, seconds: float = 20) -> None:
+def wait_for(url: str, seconds: float = 120) -> None:
     """Until a server answers."""
     end = time.monotonic() + seconds
     while True:

@@ -26,9 +26,9 @@ SMALL = 2_000  # bytes at most
 PIECE = 256 * 2**10  # bytes; in place of the real ones, so that many requests make an object
 LARGE = 3 * PIECE
 QUICK = RetryPolicy(
-    deadline=30, first_delay=0.01, longest_delay=0.2, connect_timeout=2, read_timeout=0.7
+    deadline=300, first_delay=0.01, longest_delay=0.2, connect_timeout=2, read_timeout=0.7
 )
-BRIEF = RetryPolicy(deadline=0.8, first_delay=0.01, longest_delay=0.1, read_timeout=0.7)
+BRIEF = RetryPolicy(deadline=0.8, first_delay=0.01, longest_delay=0.1)
 BUSY_MACHINE = 10  # seconds that a process may be kept waiting
 
 

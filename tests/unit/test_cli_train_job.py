@@ -233,5 +233,5 @@ def run_nodes(command: list[str], variables: dict[str, str], count: int) -> None
         for rank in range(count)
     ]
     for node in nodes:
-        _, said = node.communicate(timeout=300)
+        _, said = node.communicate(timeout=900)
         assert node.returncode == 0, said

@@ -29,7 +29,8 @@ def test_in_a_log_every_line_stays() -> None:
     assert shown(terminal=False).splitlines() == LINES
 
 
-def test_on_a_terminal_what_is_under_way_becomes_a_bar() -> None:
+def test_on_a_terminal_what_is_under_way_becomes_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
     text = shown(terminal=True)
     assert "━" in text
     assert "5/20 epochs, 1 epoch in 5.9 s, 1:28 left, loss 5.806" in text

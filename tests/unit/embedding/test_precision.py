@@ -36,6 +36,9 @@ def test_packed_weights_give_the_same_product(rows: int, bias: bool) -> None:
         torch.testing.assert_close(PackedLinear(linear)(x), linear(x), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.skipif(
+    Precision.INT8 not in available(CPU), reason="this CPU has no instructions for int8"
+)
 @pytest.mark.parametrize("bias", [True, False])
 def test_int8_is_near_the_product(bias: bool) -> None:
     torch.manual_seed(0)

@@ -181,7 +181,9 @@ OTHER[KEPT] = EMBEDDINGS[TRAINED_INDEX[KEPT]]
 def test_over_another_catalogue_kept_items_are_as_they_were(connector: bool) -> None:
     model = graph_cf(connector=connector)
     found = model.for_items(TRAINED_INDEX).item_vectors(OTHER)
-    assert torch.equal(found[KEPT], model.item_vectors(EMBEDDINGS)[TRAINED_INDEX[KEPT]])
+    expected = model.item_vectors(EMBEDDINGS)[TRAINED_INDEX[KEPT]]
+    # Products of matrices of other sizes may be added in another order.
+    torch.testing.assert_close(found[KEPT], expected, atol=1e-5, rtol=1e-5)
 
 
 def test_new_items_are_the_connectors_or_else_the_average_item() -> None:

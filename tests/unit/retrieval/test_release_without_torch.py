@@ -74,7 +74,7 @@ def without(modules: list[str], script: str, *arguments: str) -> str:
         [sys.executable, "-c", block + script, *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

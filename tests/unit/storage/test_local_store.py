@@ -23,7 +23,7 @@ def count(path: str) -> None:
 
 def test_processes_that_count_together_lose_nothing(tmp_path: Path) -> None:
     path = str(tmp_path / "deep" / "counter")
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=count, args=(path,)) for _ in range(PROCESSES)]
     for worker in workers:
         worker.start()

@@ -180,6 +180,7 @@ def test_the_command_trains_one_model_in_the_processes_that_torchrun_started(
         "model": tmp_path / "model",
     }
     torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", str(NUM_RANKS), "--standalone"]
+    torchrun += ["--local-addr", "127.0.0.1"]
     command = ["-m", "towerflow.cli", "train"]
     arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
     done = subprocess.run(

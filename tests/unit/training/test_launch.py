@@ -167,7 +167,7 @@ def test_a_signal_ends_all_of_them_and_does_what_it_always_does(
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while len(told_in(tmp_path / "told")) < NUM_PROCESSES or not all(
             told_in(tmp_path / "told")
         ):
@@ -175,7 +175,7 @@ def test_a_signal_ends_all_of_them_and_does_what_it_always_does(
             assert process.poll() is None
             time.sleep(0.1)
         process.send_signal(number)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=300)
     assert process.returncode == -number
     assert ("KeyboardInterrupt" in said) == (number == signal.SIGINT)
     for pid in told_in(tmp_path / "told"):
