@@ -16,7 +16,11 @@ def read_document(content: str | bytes, where: object) -> Any:
             and the line.
     """
     try:
-        return yaml.load(content, _Loader)  # noqa: S506 (it is a SafeLoader)
+        loader = _Loader(content)
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
         line, found = _line(error), _in_words(error)
     except yaml.YAMLError as error:  # bytes or characters that YAML does not have
